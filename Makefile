@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# canaryd: see README.md. `make help` lists the targets.
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+.SECONDARY:
+.DEFAULT_GOAL := all
+
+VERSION := 0.1.0
+B := build
+CC := gcc
+CLANG ?= clang-14
+BPFTOOL ?= $(or $(shell command -v bpftool),/usr/sbin/bpftool)
+PKG_CONFIG ?= pkg-config
+ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+
+PACKAGES := libbpf libsystemd libcyaml yaml-0.1 jansson libmicrohttpd sqlite3
+# Evaluated when a recipe needs it, that is, after tools/bootstrap.
+PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
+PKG_LIBS = -Wl,--as-needed $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
+
+WARN := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wpointer-arith -Wwrite-strings -Wvla
+OPT := $(if $(DEBUG),-O0 -g3,-O2 -g) $(if $(SANITIZE),-fsanitize=address$(comma)undefined)
+comma := ,
+CPPFLAGS += -D_GNU_SOURCE -DCANARYD_VERSION='"$(VERSION)"' -Iinclude -I. -I$(B)
+CFLAGS += -std=gnu11 $(OPT) $(WARN) -fstack-protector-strong -MMD -MP
+BPF_CFLAGS := -std=gnu11 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -O2 -g -Wall -Wextra -Wno-unused-parameter \
+	-Iinclude -I. $(if $(MULTIARCH),-idirafter /usr/include/$(MULTIARCH)) -MMD -MP
+SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -O1 -g
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
+
+BPF_OBJS := $(patsubst bpf/%.bpf.c,$(B)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
+SKELS := $(patsubst bpf/%.bpf.c,$(B)/%.skel.h,$(wildcard bpf/*.bpf.c))
+USER_OBJS := $(patsubst user/%.c,$(B)/user/%.o,$(filter-out user/main.c,$(wildcard user/*.c)))
+SAN_OBJS := $(patsubst $(B)/%,$(B)/san/%,$(USER_OBJS))
+CTL_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tools/canaryctl/*.c))
+LAB_BINS := $(patsubst tools/lab/%.c,$(B)/lab-%,$(wildcard tools/lab/*.c))
+BENCH_BPF := $(patsubst tools/bench/%.bpf.c,$(B)/%.skel.h,$(wildcard tools/bench/*.bpf.c))
+UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
+BPF_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/bpf/test_*.c))
+FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+## all: build canaryd and canaryctl into build/
+all: bootstrap-build
+	$(Q)$(MAKE) --no-print-directory programs
+programs: $(B)/canaryd $(B)/canaryctl
+
+bootstrap-%:
+	$(Q)tools/bootstrap $*
+
+# ---- kernel ---------------------------------------------------------------------------------------------------
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+	$(Q)llvm-strip-14 -g $@
+$(B)/bpf/%.bpf.o: tools/bench/%.bpf.c
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+	$(Q)llvm-strip-14 -g $@
+$(B)/%.skel.h: $(B)/bpf/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+# ---- user space -----------------------------------------------------------------------------------------------
+$(B)/user/datapath.o $(B)/san/user/datapath.o: | $(SKELS)
+$(B)/%.o: %.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -c $< -o $@
+$(B)/san/%.o: %.c
+	$(call say,CC-SAN,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(SAN) -c $< -o $@
+$(B)/libuser.a: $(USER_OBJS)
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(B)/libuser-san.a: $(SAN_OBJS)
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(B)/canaryd: $(B)/user/main.o $(B)/libuser.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(PKG_LIBS) -o $@
+$(B)/canaryctl: $(CTL_OBJS) $(B)/libuser.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(PKG_LIBS) -o $@
+$(B)/lab-%: $(B)/tools/lab/%.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lm -lpthread -o $@
+$(B)/tools/bench/bench.o: | $(BENCH_BPF)
+$(B)/bench: $(B)/tools/bench/bench.o $(B)/libuser.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(PKG_LIBS) -o $@
+
+# ---- tests ----------------------------------------------------------------------------------------------------
+$(B)/tests/unit/%: tests/unit/%.c $(B)/libuser-san.a
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(SAN) $< $(B)/libuser-san.a -lcmocka $(PKG_LIBS) -o $@
+$(B)/tests/bpf/%: tests/bpf/%.c $(B)/libuser.a
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $< $(B)/libuser.a -lcmocka $(PKG_LIBS) -o $@
+$(B)/tests/fuzz/%: tests/fuzz/%.c $(wildcard user/*.c bpf/*.h)
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS) $(PKG_CFLAGS) $(filter-out -fstack-protector-strong,$(CFLAGS)) \
+		-fsanitize=fuzzer,address,undefined $< -o $@ $(PKG_LIBS)
+
+## test: install what is missing, build, run every ring of tests; last line: N passed, N failed, N skipped
+test: bootstrap-test
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)tests/run $(RING)
+tests: programs lab $(UNIT_TESTS) $(BPF_TESTS) $(if $(wildcard tests/fuzz/fuzz_*.c),$(FUZZERS))
+lab: $(LAB_BINS)
+
+## lint: the rooms and the direction of includes, shell scripts, names and sizes
+lint: bootstrap-test
+	$(Q)tests/lint
+
+## demo: two namespaces, a real rollout, its story; SCENARIO=good|errors|slow|refuse|blackhole|reset
+demo: bootstrap-test
+	$(Q)$(MAKE) --no-print-directory programs lab
+	$(Q)tools/lab/demo $(SCENARIO)
+
+## bench: what a packet costs, in ns and in units of one 40-byte LRU hit
+bench: bootstrap-test
+	$(Q)$(MAKE) --no-print-directory $(B)/bench
+	$(Q)$(B)/bench
+
+## clean: remove build/
+clean:
+	$(Q)rm -rf $(B)
+
+## help: this list
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+	@echo; echo 'Variables: V=1 (commands), DEBUG=1 (-O0), SANITIZE=1 (ASan, UBSan), RING=unit|bpf|e2e|fuzz (make test)'
+
+.PHONY: all programs test tests lab lint demo bench clean help
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The contract between the kernel programs in bpf/ and the daemon in user/: map keys, map values and the numbers
+ * both sides must agree on. Everything here is plain data with explicit padding; nothing here decides anything.
+ *
+ * Addresses are 16 bytes in network order; IPv4 is mapped (::ffff:a.b.c.d). Ports are in network order. Times are
+ * CLOCK_MONOTONIC nanoseconds. Counters are cumulative and only ever grow; user space takes differences.
+ */
+#ifndef CANARYD_ABI_H
+#define CANARYD_ABI_H
+
+#include <linux/types.h>
+
+#define CANARY_ABI 1 /* raised when a layout below changes; the pin directory carries it */
+
+#define CANARY_NAME_MAX 32 /* bytes of a service's or version's name, the final NUL included */
+#define CANARY_NONE 0xffff /* "no version", "no backend" in a 16-bit index */
+
+/* ---- addresses ------------------------------------------------------------------------------------------- */
+
+/* Where a service or a backend listens. The key of `services` and of `backend_addresses`. */
+struct canary_endpoint {
+	__be32 addr[4];
+	__be16 port;
+	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 zero;
+};
+
+/* The 5-tuple of a flow as the client sees it. The key of `flows`. */
+struct canary_flow_key {
+	__be32 client[4];
+	__be32 vip[4];
+	__be16 client_port;
+	__be16 vip_port;
+	__u8 protocol;
+	__u8 zero[3];
+};
+
+/*
+ * One bit per port says "may be ours" before any hash is computed: element port/64, bit port%64 (host order).
+ * The key of `ports` is port/64.
+ */
+struct canary_ports {
+	__u64 vip_tcp;
+	__u64 vip_udp;
+	__u64 backend_tcp;
+	__u64 backend_udp;
+};
+
+/* ---- services, versions, backends ------------------------------------------------------------------------ */
+
+enum canary_affinity {
+	CANARY_AFFINITY_FLOW = 0,   /* the 5-tuple chooses version and backend */
+	CANARY_AFFINITY_CLIENT = 1, /* the client's address under affinity_mask chooses */
+};
+
+/* `services`: endpoint of the VIP → what to do with its flows. */
+struct canary_service {
+	__u16 id; /* index into `splits` */
+	__u8 affinity;
+	__u8 zero[5];
+	__u64 seed;
+	__be32 affinity_mask[4];
+	char name[CANARY_NAME_MAX];
+};
+
+/* What one weight change publishes. */
+struct canary_split_view {
+	__u32 epoch;            /* counts the changes of weight */
+	__u32 generation;       /* counts the rollouts; a flow opened in an older one is not judged */
+	__u16 baseline;         /* version index */
+	__u16 canary;           /* version index or CANARY_NONE */
+	__u32 zero;
+	__u64 canary_threshold; /* flows at a position below it go to the canary; 0 … 2^32 */
+};
+
+/*
+ * `splits`, by service id, mapped into the daemon. The daemon fills the view that is not active and then stores
+ * `active`; a program loads `active` once and reads that view only, so no CPU ever acts on half of a change.
+ * A view is rewritten at the earliest 1 ms after it stopped being active, and no program runs that long.
+ */
+struct canary_split {
+	__u32 active; /* 0 or 1 */
+	__u32 zero;
+	struct canary_split_view view[2];
+	__u64 syn_timeout_ns;      /* an unanswered SYN older than this is a failure */
+	__u64 response_timeout_ns; /* a request outstanding for longer than this is a failure */
+	__u64 udp_idle_ns;         /* a UDP flow silent for this long has ended */
+};
+
+/* `versions`, by version index: for people with bpftool and for the daemon after a restart; no program reads it. */
+struct canary_version {
+	char name[CANARY_NAME_MAX];
+	__u16 service;
+	__u8 in_use;
+	__u8 zero[5];
+};
+
+/* `backends`, by backend index. */
+struct canary_backend {
+	struct canary_endpoint endpoint;
+	__u16 version;
+	__u16 service;
+	__u8 in_use;
+	__u8 zero[7];
+};
+
+/* `backend_addresses`: endpoint of a backend → whose it is, and the VIP its replies carry. */
+struct canary_backend_address {
+	struct canary_endpoint vip;
+	__u16 backend;
+	__u16 version;
+};
+
+/*
+ * The Maglev table of a version: the one value of an inner map of `maglev`. The size is a power of two and every
+ * backend's step is odd, hence coprime with it: a permutation as in Maglev §3.4, without a division per packet.
+ */
+#define CANARY_MAGLEV_SIZE 16384
+struct canary_maglev {
+	__u16 backend[CANARY_MAGLEV_SIZE]; /* backend index */
+};
+
+/* ---- flows ----------------------------------------------------------------------------------------------- */
+
+enum canary_flow_origin {
+	CANARY_ORIGIN_SYN = 0,
+	CANARY_ORIGIN_UDP = 1,
+	CANARY_ORIGIN_LOST_TRACK = 2, /* first seen in the middle of a stream: forwarded, in no indicator */
+};
+
+#define CANARY_CLIENT_FIN 0x01
+#define CANARY_CLIENT_RST 0x02
+#define CANARY_CLIENT_MULTIPLEXED 0x04 /* payload while a response was under way: in no ttfb any more */
+#define CANARY_CLIENT_TLS 0x08         /* the first turns are the handshake: not timed */
+
+#define CANARY_SERVER_SYNACK 0x01
+#define CANARY_SERVER_FIN 0x02
+#define CANARY_SERVER_RST 0x04
+
+#define CANARY_SWEEP_SYN_TIMEOUT 0x01 /* counted */
+#define CANARY_SWEEP_CLOSED 0x02      /* seen closed by the turn before; this turn removes it */
+
+/*
+ * `flows`: one per 5-tuple. The two directions run on different CPUs, so every field has one writer, named by its
+ * group; a direction may read the other's fields a packet late, at worst attributing one timing to the turn before.
+ * The state (enum canary_flow_state in bpf/flow.h) is derived from the turns and stored nowhere.
+ */
+struct canary_flow {
+	/* written once, before the flow is in the table */
+	__u64 opened_ns; /* the first SYN or datagram */
+	__u32 generation;
+	__u32 epoch;
+	__u16 service;
+	__u16 version;
+	__u16 backend;
+	__u8 origin; /* enum canary_flow_origin */
+	__u8 zero0;
+	/* the request direction (XDP) */
+	__u8 client_flags;
+	__u8 client_fin_state; /* enum canary_flow_state when the client's FIN passed */
+	__u8 zero1[6];
+	__u64 request_ns;   /* last new payload byte of the request */
+	__u32 client_isn;   /* sequence number of the SYN */
+	__u32 client_next;  /* beyond the client's highest sequence number */
+	__u32 client_acked; /* highest acknowledgement the client sent */
+	__u32 request_turn; /* requests begun */
+	/* the reply direction (tc) */
+	__u32 server_next;
+	__u32 response_turn; /* last request answered */
+	__u32 interim_turn;  /* last request that got a 1xx */
+	__u8 server_flags;
+	__u8 zero2[3];
+	/* the sweep */
+	__u32 idle_turn;         /* last turn found complete and quiet */
+	__u32 timeout_turn;      /* last turn found outstanding for too long */
+	__u32 swept_server_next; /* server_next in the turn before */
+	__u8 sweep_flags;
+	__u8 zero3[3];
+};
+
+/* ---- what is counted ------------------------------------------------------------------------------------- */
+
+/*
+ * The indicators of a version or a backend. HAProxy's termination codes in brackets. Every completed request is
+ * exactly one of http_2xx … http_5xx, unparsed, response_timeout, reset_before_response, empty_close;
+ * refused and syn_timeout are requests that got no connection.
+ */
+#define CANARY_COUNTERS(X)                                                                                          \
+	X(connections, "flows opened: first SYN, or first datagram")                                                \
+	X(established, "connections answered with a SYN-ACK")                                                       \
+	X(refused, "connections refused by the server [SC]")                                                        \
+	X(syn_timeout, "connections whose SYN stayed unanswered [sC]")                                              \
+	X(reset_before_response, "requests reset by the server before the first byte of a response [SH]")           \
+	X(reset_mid_response, "responses the server broke off with a reset [SD]")                                   \
+	X(empty_close, "requests the server closed without a response")                                             \
+	X(abort_connect, "connections the client gave up before a SYN-ACK [CC]")                                    \
+	X(abort_waiting, "requests the client gave up before a response [CH]")                                      \
+	X(abort_data, "responses the client broke off [CD]")                                                        \
+	X(response_timeout, "requests outstanding for longer than the response timeout [sH]")                       \
+	X(late_response, "responses to a request already counted as timed out")                                     \
+	X(requests, "requests begun")                                                                               \
+	X(http_1xx, "interim HTTP responses; they do not end the request")                                          \
+	X(http_2xx, "HTTP responses, status 200 to 299")                                                            \
+	X(http_3xx, "HTTP responses, status 300 to 399")                                                            \
+	X(http_4xx, "HTTP responses, status 400 to 499")                                                            \
+	X(http_5xx, "HTTP responses, status 500 to 599")                                                            \
+	X(unparsed, "responses that do not begin with an HTTP/1 status line")                                       \
+	X(multiplexed, "flows with payload during a response: no longer timed")                                     \
+	X(lost_track, "flows first seen in the middle of a stream: in no indicator")                                \
+	X(request_packets, "packets towards the server")                                                            \
+	X(request_bytes, "payload bytes towards the server, each counted once")                                     \
+	X(response_packets, "packets towards the client")                                                           \
+	X(response_bytes, "payload bytes towards the client, each counted once")                                    \
+	X(request_retransmits, "packets towards the server that carried nothing new")                               \
+	X(response_retransmits, "packets towards the client that carried nothing new")                              \
+	X(zero_windows, "packets in which the server advertised a window of zero")                                  \
+	X(rst_invalid, "resets outside the window: passed on, believed by no indicator")
+
+/* `version_stats` (by enum canary_stats_slot below) and `backend_stats` (by backend index), per CPU. */
+struct canary_counters {
+#define X(name, help) __u64 name;
+	CANARY_COUNTERS(X)
+#undef X
+};
+
+/* A version's flows of the present rollout are kept apart from those opened before it (like with like). */
+#define CANARY_STATS_SLOTS 2
+#define CANARY_STATS_SLOT(version, judged) ((version) * CANARY_STATS_SLOTS + ((judged) ? 1 : 0))
+
+/*
+ * Base-2 exponential histogram, 32 buckets an octave: schema 5 of Prometheus native and of OTLP exponential
+ * histograms. Bucket 1 + i holds (2^((i-544)/32) s, 2^((i-543)/32) s], i = 0 … 735: from 2^-17 s to 2^6 s.
+ * Bucket 0 holds what is shorter, the last one what is longer. The count is the sum of the buckets.
+ */
+#define CANARY_HISTOGRAM_SCHEMA 5
+#define CANARY_HISTOGRAM_MIN_EXP (-17)
+#define CANARY_HISTOGRAM_OCTAVES 23
+#define CANARY_HISTOGRAM_BUCKETS (CANARY_HISTOGRAM_OCTAVES * 32 + 2)
+struct canary_histogram {
+	__u64 bucket[CANARY_HISTOGRAM_BUCKETS];
+};
+
+enum canary_latency {
+	CANARY_LATENCY_CONNECT = 0, /* first SYN forwarded → first SYN-ACK */
+	CANARY_LATENCY_TTFB = 1,    /* last new payload byte of a request → first new payload byte of its response */
+	CANARY_LATENCIES = 2,
+};
+
+/* `latency` is indexed by CANARY_LATENCY_SLOT(stats slot, kind), `backend_latency` by (backend index, kind). */
+#define CANARY_LATENCY_SLOT(index, kind) ((index) * CANARY_LATENCIES + (kind))
+
+/* Why a packet was not steered. It was passed on untouched, always. */
+#define CANARY_REASONS(X)                                                                                           \
+	X(not_ip, "neither IPv4 nor IPv6")                                                                          \
+	X(not_service, "no service at this address, port and protocol")                                             \
+	X(truncated, "the packet ends inside a header")                                                             \
+	X(malformed, "a header contradicts itself: version, length or data offset")                                 \
+	X(fragment, "a fragment: not all of the datagram's ports can be known")                                     \
+	X(extension_headers, "more IPv6 extension headers than are looked at")                                      \
+	X(other_protocol, "neither TCP nor UDP")                                                                    \
+	X(no_split, "the service has no split yet")                                                                 \
+	X(no_backend, "no version of the service has a usable backend")                                             \
+	X(flow_insert, "the flow table took no entry: steered, but in no indicator")                                \
+	X(rewrite, "the kernel refused to change the packet")
+
+/* `reasons`: one element, per CPU. */
+struct canary_reasons {
+#define X(name, help) __u64 name;
+	CANARY_REASONS(X)
+#undef X
+};
+
+enum canary_reason {
+	CANARY_FORWARDED = 0,
+#define X(name, help) CANARY_REASON_##name,
+	CANARY_REASONS(X)
+#undef X
+};
+
+/* `active_flows`, by backend index: what the last complete sweep found. [turn & 1] is being filled while the other is valid. */
+struct canary_active_flows {
+	__u64 open[2];   /* flows not closed */
+	__u64 closed[2]; /* entries of ended flows, not yet removed */
+};
+
+/* `control`: one element, mapped into the daemon. */
+struct canary_control {
+	__u32 abi;            /* CANARY_ABI of the daemon that made the maps */
+	__u32 sweep_turn;     /* which half of canary_active_flows the sweep fills */
+	__u32 events_per_cpu; /* sampled flow events a CPU may write in a second */
+	__u32 zero;
+};
+
+/* ---- events ---------------------------------------------------------------------------------------------- */
+
+/* `events`, a ring buffer: samples of failed flows. `kind` is the index of the counter in CANARY_COUNTERS. */
+enum canary_counter {
+#define X(name, help) CANARY_COUNTER_##name,
+	CANARY_COUNTERS(X)
+#undef X
+	CANARY_COUNTER_COUNT,
+};
+
+struct canary_event {
+	__u64 ns;
+	struct canary_flow_key key;
+	__u16 service;
+	__u16 version;
+	__u16 backend;
+	__u16 kind;       /* enum canary_counter */
+	__u64 waited_ns;  /* since the SYN or the request */
+	__u32 suppressed; /* events this CPU left out since the one before */
+	__u32 zero;
+};
+
+/* The question and the answer of the `explain` program: where would this flow go, and why. */
+enum canary_explain_source {
+	CANARY_EXPLAIN_NOT_SERVICE = 0,
+	CANARY_EXPLAIN_FLOW = 1, /* the flow is in the table */
+	CANARY_EXPLAIN_HASH = 2, /* it would be opened by the hash */
+	CANARY_EXPLAIN_NO_BACKEND = 3,
+};
+
+struct canary_explain {
+	struct canary_flow_key key; /* in */
+	__u32 position;             /* out: the flow's place on the circle, 0 … 2^32-1 */
+	__u16 source;               /* enum canary_explain_source */
+	__u16 service;
+	__u16 version;
+	__u16 backend;
+	__u32 epoch;
+	__u64 canary_threshold;
+};
+
+#define CANARY_ASSERT_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type " has changed size: raise CANARY_ABI")
+CANARY_ASSERT_SIZE(canary_endpoint, 20);
+CANARY_ASSERT_SIZE(canary_flow_key, 40);
+CANARY_ASSERT_SIZE(canary_ports, 32);
+CANARY_ASSERT_SIZE(canary_service, 64);
+CANARY_ASSERT_SIZE(canary_split_view, 24);
+CANARY_ASSERT_SIZE(canary_split, 80);
+CANARY_ASSERT_SIZE(canary_version, 40);
+CANARY_ASSERT_SIZE(canary_backend, 32);
+CANARY_ASSERT_SIZE(canary_backend_address, 24);
+CANARY_ASSERT_SIZE(canary_maglev, 32768);
+CANARY_ASSERT_SIZE(canary_flow, 88);
+CANARY_ASSERT_SIZE(canary_counters, 232);
+CANARY_ASSERT_SIZE(canary_histogram, 5904);
+CANARY_ASSERT_SIZE(canary_reasons, 88);
+CANARY_ASSERT_SIZE(canary_active_flows, 32);
+CANARY_ASSERT_SIZE(canary_control, 16);
+CANARY_ASSERT_SIZE(canary_event, 72);
+CANARY_ASSERT_SIZE(canary_explain, 64);
+_Static_assert(__builtin_offsetof(struct canary_split, view) == 8, "the views are 8-byte aligned after `active`");
+_Static_assert(__builtin_offsetof(struct canary_flow, request_ns) == 32, "the flow's 64-bit fields are aligned");
+
+#endif

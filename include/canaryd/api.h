@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The contract between the daemon and its clients: HTTP/1.1 with JSON bodies on a Unix socket. Routes, the names of
+ * the fields both sides spell, and the words a field may hold. Ratios are 0 … 1 (a weight of 5 % is 0.05); times of
+ * day are Unix seconds, durations are seconds, both may have a fraction; a missing measurement is null, never 0.
+ *
+ * GET  /v1/status                    the whole view:
+ *   { version, uptime_s, tick_s, pin_dir,
+ *     interfaces: [{name, xdp: "native"|"generic", tc: "tcx"|"clsact"}],
+ *     flow_table: {entries, capacity},
+ *     reasons: {<reason>: packets, …},
+ *     services: [<service>] }
+ *   service: { name, vip, protocol, mode, affinity, baseline, canary|null, epoch, generation,
+ *     weight: {wanted, applied, measured|null},      share of new flows that go (wanted: should go; applied: the
+ *                                                    kernel's threshold; measured: of the last 10 s) to the canary
+ *     versions: [{ name, role: "baseline"|"canary"|"standby", rate, attempts, failed, active_flows,
+ *                  counters: {<counter of abi.h>: n, …}, http_coverage|null,
+ *                  ttfb_seconds: {p50,p95,p99}|null, connect_seconds: {…}|null,
+ *                  backends: [{address, active_flows, counters, ttfb_seconds, connect_seconds}] }],
+ *     rollout: <rollout>|null,                       the last one, running or not
+ *     failed_flows: [{t, client, version, backend, kind, waited_seconds}] }   newest first, sampled
+ *     rate: attempts per second over the last 10 s; the quantiles are of the last 60 s
+ *
+ * rollout: { id, service, canary, baseline, state, phase, step, steps: [{weight, min_s, max_s}], bake_s,
+ *     started, ended|null, weight, reason,           reason: one sentence, why it is where it is
+ *     slis: [{name, verdict: "pass"|"fail"|"inconclusive"|"no_data",
+ *             rollback: {evidence, bound}, promotion: {evidence, bound},
+ *             baseline, canary,                      the measured value: ratio of failures, or seconds
+ *             unit: "ratio"|"seconds",
+ *             counts: {baseline: {attempts, failed}, canary: {attempts, failed}},
+ *             interval: [low, high]|null,            95 % confidence sequence of canary ÷ baseline
+ *             time_to_verdict_s|null}] }
+ *
+ * GET  /v1/rollouts[?service=NAME]   {rollouts: [<rollout without slis>]} newest first
+ * GET  /v1/rollouts/ID               <rollout> with decisions: [{t, decision, state, step, weight_from, weight_to,
+ *                                    sli, value, bound, counts, reason}] oldest first
+ * POST /v1/rollouts                  {service, canary?, backends?: ["ADDR:PORT", …]} → <rollout>, 201
+ * POST /v1/services/NAME/pause | resume | promote | abort   → <rollout>
+ * GET  /v1/flow?service=NAME&client=ADDR:PORT
+ *                                    {service, client, position, share, source: "flow"|"hash"|"no_backend",
+ *                                    version|null, backend|null, epoch, canary_threshold}
+ * GET  /v1/config                    the running configuration, as YAML that canaryd -c accepts
+ * POST /v1/detach                    takes the programs off the interfaces and the pins away; the daemon ends
+ * GET  /healthz                      "ok"
+ *
+ * Errors: status 400 (the request is wrong), 403, 404, 405, 409 (not in this state), 413, 500, 503 with
+ *   {error: {code, message, mend}}
+ */
+#ifndef CANARYD_API_H
+#define CANARYD_API_H
+
+#define API_SOCKET_DEFAULT "/run/canaryd/canaryd.sock"
+
+#define API_STATUS "/v1/status"
+#define API_ROLLOUTS "/v1/rollouts"
+#define API_SERVICES "/v1/services"
+#define API_FLOW "/v1/flow"
+#define API_CONFIG "/v1/config"
+#define API_DETACH "/v1/detach"
+#define API_HEALTH "/healthz"
+
+/* rollout.state */
+#define API_STATE_RUNNING "running"         /* judged, moving */
+#define API_STATE_HELD "held"               /* judged, not moving: reason says what would settle it */
+#define API_STATE_PAUSED "paused"           /* by an operator */
+#define API_STATE_PROMOTED "promoted"       /* ended: the canary is the baseline now */
+#define API_STATE_ROLLED_BACK "rolled_back" /* ended: by the judge or the breaker */
+#define API_STATE_ABORTED "aborted"         /* ended: by an operator */
+
+/* rollout.phase: what a running rollout is doing */
+#define API_PHASE_WARMUP "warmup" /* the canary's backends are measured, not yet judged */
+#define API_PHASE_STEP "step"
+#define API_PHASE_BAKE "bake" /* after the last step: watched, the old version ready */
+#define API_PHASE_ENDED "ended"
+
+/* decision.decision */
+#define API_DECISION_START "start"
+#define API_DECISION_ADVANCE "advance"
+#define API_DECISION_HOLD "hold"
+#define API_DECISION_RESUME "resume"
+#define API_DECISION_PAUSE "pause"
+#define API_DECISION_ROLL_BACK "roll_back"
+#define API_DECISION_PROMOTE "promote"
+#define API_DECISION_ABORT "abort"
+
+/* The exit codes of canaryctl and of canaryd. */
+enum api_exit {
+	API_EXIT_OK = 0,
+	API_EXIT_FAILED = 1,
+	API_EXIT_USAGE = 2,
+	API_EXIT_CONFIG = 3,
+	API_EXIT_KERNEL = 5,
+	API_EXIT_UNREACHABLE = 6,
+	API_EXIT_ROLLED_BACK = 7,
+	API_EXIT_UNDECIDED = 8,
+};
+
+#endif
