@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The configuration: a YAML file → struct config, plain data. The keys, their defaults, ranges and help are one table
+ * (config_keys.c); reading, checking, showing and the key reference all come from it.
+ *
+ * A configuration is accepted as a whole or not at all. Every problem is one line,
+ *   FILE:LINE: services[0].versions[1].backends[0]: what is wrong (how to mend it)
+ */
+#ifndef CANARYD_CONFIG_H
+#define CANARYD_CONFIG_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "canaryd/abi.h"
+#include "user/address.h"
+
+#define CONFIG_PATH_DEFAULT "/etc/canaryd/canaryd.yaml"
+#define CONFIG_PATH_MAX 108 /* bytes of a path, NUL included: what sun_path holds */
+
+/* Limits no configuration goes beyond; max_versions and max_backends choose within them. */
+#define CONFIG_INTERFACES_MAX 32
+#define CONFIG_SERVICES_MAX 256
+#define CONFIG_VERSIONS_MAX 1024
+#define CONFIG_BACKENDS_MAX 4096
+#define CONFIG_STEPS_MAX 32
+
+enum config_mode {
+	CONFIG_MODE_DNAT = 0,
+};
+
+enum config_on_fail {
+	CONFIG_ON_FAIL_ROLLBACK = 0,
+	CONFIG_ON_FAIL_HOLD = 1,
+};
+
+struct config_interface {
+	char name[IFNAMSIZ];
+};
+
+struct config_backend {
+	char address[ADDRESS_MAX]; /* canonical */
+	struct canary_endpoint endpoint;
+};
+
+struct config_version {
+	char name[CANARY_NAME_MAX];
+	struct config_backend *backends;
+	uint32_t backends_count;
+};
+
+struct config_step {
+	double weight_percent; /* as written */
+	uint32_t weight_ppm;   /* the same, rounded: what the rollout uses */
+	double min_s;
+	double max_s;
+	bool manual; /* stays here until an operator resumes it */
+};
+
+/* How a rollout goes. Complete after loading: what the file leaves out is filled in. */
+struct config_rollout {
+	struct config_step *steps;
+	uint32_t steps_count;
+	double bake_s;
+	enum config_on_fail on_fail;
+};
+
+struct config_service {
+	char name[CANARY_NAME_MAX];
+	char vip[ADDRESS_MAX]; /* canonical */
+	struct canary_endpoint endpoint;
+	int protocol; /* IPPROTO_TCP or IPPROTO_UDP, as in endpoint */
+	enum config_mode mode;
+	enum canary_affinity affinity;
+	uint32_t affinity_prefix_v4; /* bits */
+	uint32_t affinity_prefix_v6; /* bits */
+	char baseline[CANARY_NAME_MAX]; /* one of versions */
+	double response_timeout_s;
+	double syn_timeout_s;
+	double udp_idle_s;
+	struct config_version *versions;
+	uint32_t versions_count;
+	struct config_rollout rollout;
+};
+
+struct config_judge {
+	double alpha;            /* of a false rollback, over the whole rollout */
+	double alpha_promotion;  /* of a step passed by a canary that is too bad */
+	double margin;           /* rollback: how many times as bad as the baseline a canary may be */
+	double margin_promotion; /* promotion: the same */
+	double delta;            /* latency: relative slowness that is still equal */
+	double p0;               /* ratio of failures that is nobody's fault */
+	double warmup_s;         /* a canary backend's first seconds are measured, not judged */
+	double block_s;          /* late onset: a new start of the evidence every so often */
+	double no_data_s;        /* without canary traffic for so long: held */
+};
+
+struct config {
+	struct config_interface *interfaces;
+	uint32_t interfaces_count;
+	struct config_service *services;
+	uint32_t services_count;
+	uint32_t tick_ms;
+	char socket[CONFIG_PATH_MAX];
+	char state_dir[CONFIG_PATH_MAX];
+	char pin_dir[CONFIG_PATH_MAX];
+	uint32_t flow_table; /* entries */
+	uint32_t max_backends;
+	uint32_t max_versions;
+	uint64_t seed; /* of every service's hash: two nodes with one seed agree */
+	struct config_judge judge;
+};
+
+/*
+ * Reads the file `path`. On failure *ret is untouched and *ret_error is the problems, one a line, without a newline at
+ * the end; the caller frees it. Returns 0, -EINVAL (not a valid configuration), -ENOMEM, or why the file cannot be
+ * read.
+ */
+int config_load(const char *path, struct config **ret, char **ret_error);
+
+/* The same for a text of `length` bytes; `name` stands for the file in problems. */
+int config_load_text(const char *text, size_t length, const char *name, struct config **ret, char **ret_error);
+
+/* Frees all of it; NULL is fine. Returns NULL. */
+struct config *config_free(struct config *config);
+
+/*
+ * A copy of `config` in which `service` has the version `version` with these backends, added or in place of the one of
+ * that name; checked by the rules of a file. Errors as config_load(); the service is named by name in the problem.
+ * -ENOENT: no such service.
+ */
+int config_with_version(const struct config *config, const char *service, const char *version,
+			const char *const *backends, size_t backends_count, struct config **ret, char **ret_error);
+
+/* Prints `config` as YAML with every key, which loads equal. Returns 0 or a negative errno of the stream. */
+int config_show(const struct config *config, FILE *out);
+
+/* Whether both say the same in every key. */
+bool config_equal(const struct config *a, const struct config *b);
+
+/* Prints a line for every key: its path, default, range, meaning. */
+void config_print_keys(FILE *out);
+
+/*
+ * Prints a starter file: one service, its baseline v1 and, unless `canary` is NULL, a version v2. `baseline` and
+ * `canary` are addresses with a port, separated by commas; `name` and `interface` may be NULL: "service", "eth0".
+ * What it would print is checked first: errors as config_load(), nothing printed.
+ */
+int config_init(FILE *out, const char *name, const char *vip, const char *baseline, const char *canary,
+		const char *interface, char **ret_error);
+
+/* Lookups; NULL when there is none. What they return belongs to their argument. */
+const struct config_service *config_find_service(const struct config *config, const char *name);
+const struct config_version *config_find_version(const struct config_service *service, const char *name);
+
+#endif
