@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the judge finds in a tick, and the words for it. Plain data plus the few functions that put it into words:
+ * every sentence an operator reads about evidence is built here, so that it reads the same everywhere.
+ *
+ * Evidence E is kept as ln E. E is an e-process: were the canary no worse, it would exceed x at any time in the whole
+ * rollout with a probability of at most 1/x.
+ */
+#ifndef CANARYD_FINDING_H
+#define CANARYD_FINDING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FINDING_REASON 256 /* bytes of a sentence, the final NUL included */
+#define FINDING_NAME 32    /* bytes of an indicator's name, the final NUL included */
+#define FINDING_SLIS 8
+
+enum {
+	FINDING_ERRORS = 0,  /* index of the SLI of failures, always there */
+	FINDING_LATENCY = 1, /* index of the SLI of latency, always there */
+};
+
+enum finding_verdict {
+	FINDING_NO_DATA = 0,
+	FINDING_PASS,
+	FINDING_FAIL,
+	FINDING_INCONCLUSIVE,
+	FINDING_ERROR,
+};
+
+enum finding_unit {
+	FINDING_RATIO = 0,
+	FINDING_SECONDS,
+};
+
+/* What the sample as a whole is good for. */
+enum finding_data {
+	FINDING_DATA_OK = 0,
+	FINDING_DATA_WARMUP,      /* every canary backend that has traffic is younger than the warm-up */
+	FINDING_DATA_NO_DATA,     /* the canary has had no traffic for a while */
+	FINDING_DATA_NO_BASELINE, /* the baseline has none, or gets none at a weight of 1: the absolute test only */
+	FINDING_DATA_ERROR,       /* the sample is suspect: nothing was learnt from it */
+};
+
+struct finding_evidence {
+	double ln_e;
+	double ln_bound; /* ln_e at or above it decides, for this SLI alone */
+};
+
+/* Completed events since the judging began; for latency the samples, and those above the threshold of `quantile`. */
+struct finding_counts {
+	uint64_t baseline_attempts;
+	uint64_t baseline_failed;
+	uint64_t canary_attempts;
+	uint64_t canary_failed;
+};
+
+struct finding_sli {
+	char name[FINDING_NAME];
+	bool critical;
+	double weight; /* its share of α; they add up to 1 */
+	enum finding_verdict verdict;
+	struct finding_evidence rollback;
+	struct finding_evidence promotion; /* since the step began */
+	enum finding_unit unit;
+	double baseline; /* measured: share of failures, or seconds; NAN without data */
+	double canary;
+	double quantile; /* of latency: the one `baseline`, `canary` and `counts` speak of; NAN for a ratio */
+	struct finding_counts counts;
+	bool interval_valid;
+	double interval_low; /* 95 % confidence sequence of canary ÷ baseline (latency: of the shares above τ) */
+	double interval_high;
+	double time_to_verdict_s; /* NAN when never or not known */
+};
+
+struct finding {
+	unsigned n_slis;
+	struct finding_sli sli[FINDING_SLIS];
+	unsigned loudest;       /* the SLI with the most evidence against the canary */
+	double ln_e_rollback;   /* all SLIs together */
+	double ln_bound;        /* ln 1/α: at or above it the canary is worse */
+	bool holds;             /* E ≥ 5: not worse yet, but nothing moves up */
+	bool p99_holds;         /* the p99's own E ≥ 5 */
+	double ln_e_p99;        /* the p99's own evidence against the canary */
+	enum finding_data data;
+	unsigned data_ticks;    /* ticks in a row with this `data` */
+	bool guard_fired;       /* the warm-up's guard: roll back */
+	double ln_e_guard;
+	struct finding_counts guard_counts; /* of the backends in warm-up */
+	bool aa_unhealthy;      /* baseline against baseline differs: no verdict here can be trusted, hold */
+	bool burn_blocks;       /* the burn gate is closed: no advance */
+	bool burn_pages;        /* the canary burns its error budget at a pace worth a page */
+	double burn_baseline;   /* of the last 5 min; NAN without data */
+	double burn_canary;
+	bool budget_spent;      /* excess failures above the rollout's budget: roll back */
+	double excess_failures; /* failures of the canary beyond what the baseline would have had */
+	double budget_failures; /* 0: no budget */
+	double noise;           /* φ: the variance of the baseline's own backends in units of pure chance */
+	bool gates_closed;      /* for the caller: some gate or hook does not agree */
+	char gate[64];          /* for the caller: its name */
+	double score;           /* 0 … 100: shown, never decided on */
+	char reason[FINDING_REASON]; /* one sentence: the SLI, value, bound and counts that speak loudest */
+};
+
+/* The words of api.h: "pass", "fail", "inconclusive", "no_data", "error"; "ratio", "seconds". */
+const char *finding_verdict_name(enum finding_verdict verdict);
+const char *finding_unit_name(enum finding_unit unit);
+
+/* "ok", "warmup", "no_data", "no_baseline", "error" */
+const char *finding_data_name(enum finding_data data);
+
+/* Writes evidence for people: "0.21", "8.4", "312", "6.1e9". Returns buf. */
+const char *finding_print_evidence(char *buf, size_t size, double ln_e);
+
+/* Writes a share for people, in percent with two significant digits: "4.8 %". Returns buf. */
+const char *finding_print_share(char *buf, size_t size, double share);
+
+/* Writes a duration for people: "0.25 ms", "140 ms", "45 s", "12 min", "3.1 h". Returns buf. */
+const char *finding_print_duration(char *buf, size_t size, double seconds);
+
+/*
+ * Writes what an SLI measured, without evidence: "errors: canary 4.8 % (12 of 250) against baseline 0.1 % (5 of 4750)"
+ * or "latency: canary p95 142 ms against baseline 110 ms (31 of 250 above the mark, 240 of 4750)". Returns buf.
+ */
+const char *finding_print_measured(char *buf, size_t size, const struct finding_sli *sli);
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Histogram arithmetic. The edges are computed, not stored: bucket i ends at 2^((i - 544) / 32) s, with bucket 0 for
+ * everything up to 2^-17 s, so an edge is always the same double wherever it is asked for.
+ */
+#include "user/histogram.h"
+
+#include <math.h>
+
+#define LAST (CANARY_HISTOGRAM_BUCKETS - 1)
+#define PER_OCTAVE (1 << CANARY_HISTOGRAM_SCHEMA)
+
+_Static_assert((CANARY_HISTOGRAM_OCTAVES * PER_OCTAVE) + 2 == CANARY_HISTOGRAM_BUCKETS, "the geometry of abi.h");
+_Static_assert(sizeof(struct histogram) == sizeof(struct canary_histogram), "one layout");
+
+double histogram_upper_s(unsigned bucket)
+{
+	if (bucket >= LAST)
+		return INFINITY;
+	return exp2((double)bucket / PER_OCTAVE + CANARY_HISTOGRAM_MIN_EXP);
+}
+
+unsigned histogram_bucket(double seconds)
+{
+	unsigned bucket;
+	double position;
+
+	if (!(seconds > histogram_upper_s(0)))
+		return 0;
+	position = (log2(seconds) - CANARY_HISTOGRAM_MIN_EXP) * PER_OCTAVE;
+	if (position >= LAST)
+		return LAST;
+	/* log2 may be off in its last bit: the edges themselves have the final word. */
+	bucket = (unsigned)position;
+	while (bucket < LAST && seconds > histogram_upper_s(bucket))
+		bucket++;
+	return bucket;
+}
+
+unsigned histogram_edge_at_most(double seconds)
+{
+	unsigned bucket = histogram_bucket(seconds);
+
+	return bucket > 0 && histogram_upper_s(bucket) > seconds ? bucket - 1 : bucket;
+}
+
+uint64_t histogram_count(const struct histogram *h)
+{
+	uint64_t count = 0;
+
+	for (unsigned i = 0; i < CANARY_HISTOGRAM_BUCKETS; i++)
+		count += h->bucket[i];
+	return count;
+}
+
+uint64_t histogram_count_above(const struct histogram *h, unsigned bucket)
+{
+	uint64_t count = 0;
+
+	for (unsigned i = bucket + 1; i < CANARY_HISTOGRAM_BUCKETS; i++)
+		count += h->bucket[i];
+	return count;
+}
+
+unsigned histogram_quantile_bucket(const struct histogram *h, double q)
+{
+	double wanted = q * (double)histogram_count(h);
+	uint64_t seen = 0;
+	unsigned last = 0;
+
+	for (unsigned i = 0; i < CANARY_HISTOGRAM_BUCKETS; i++) {
+		if (h->bucket[i] == 0)
+			continue;
+		seen += h->bucket[i];
+		last = i;
+		if ((double)seen >= wanted)
+			break;
+	}
+	return last;
+}
+
+double histogram_quantile_s(const struct histogram *h, double q)
+{
+	return histogram_count(h) ? histogram_upper_s(histogram_quantile_bucket(h, q)) : NAN;
+}
+
+void histogram_add(struct histogram *sum, const struct histogram *other)
+{
+	for (unsigned i = 0; i < CANARY_HISTOGRAM_BUCKETS; i++)
+		sum->bucket[i] += other->bucket[i];
+}
+
+bool histogram_subtract(struct histogram *left, const struct histogram *other)
+{
+	bool forward = true;
+
+	for (unsigned i = 0; i < CANARY_HISTOGRAM_BUCKETS; i++) {
+		forward = forward && left->bucket[i] >= other->bucket[i];
+		left->bucket[i] = left->bucket[i] >= other->bucket[i] ? left->bucket[i] - other->bucket[i] : 0;
+	}
+	return forward;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Judges a canary: sample → finding. Pure: no clock, no I/O, no allocation after judge_new(). Every test is an
+ * e-process, valid at any number of looks; sequential.h has the arithmetic and README's sources the theory.
+ *
+ * A judge lives as long as the service: before a rollout it is fed judge_history(), from which it learns the
+ * baseline's latency and noise; judge_rollout_begin() starts the evidence, judge_tick() gathers it, and
+ * judge_step_begin() starts the evidence for promotion again.
+ */
+#ifndef CANARYD_JUDGE_H
+#define CANARYD_JUDGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "user/finding.h"
+#include "user/sample.h"
+
+struct judge_config {
+	double alpha;             /* bound on the probability of a false rollback over the whole rollout */
+	double alpha_promotion;   /* the same of a wrong promotion, per step */
+	double margin;            /* m: the canary may fail this many times as often */
+	double margin_promotion;  /* promotion wants evidence that it does not fail this many times as often */
+	double delta;             /* the canary may be slower by this fraction */
+	double delta_promotion;   /* promotion wants evidence that it is not slower by this fraction */
+	double block_s;           /* late onset: the evidence starts again this often; 0 = never */
+	double p0;                /* absolute floor: a share of failures up to it is no regression */
+	double hold_evidence;     /* E at which nothing moves up any more */
+	double warmup_s;          /* of each canary backend: measured, not judged */
+	double guard_margin;      /* the warm-up's guard: this many times as many failures, */
+	double guard_evidence;    /* at this evidence, */
+	double guard_failures;    /* from at least this many failures */
+	double no_data_s;         /* without canary traffic for this long: no data */
+	bool noise;               /* φ: discount evidence by the baseline's own noise */
+	bool aa;                  /* watch baseline against baseline */
+	double noise_history_s;   /* before a rollout noise older than about this is forgotten */
+	double history_s;         /* time constant of the baseline's recent latency and failures */
+	double slo;               /* the share of requests that shall succeed */
+	double burn_ratio;        /* the burn gate closes where the canary burns this many times the baseline's */
+	double burn_failures;     /* … and has failed at least this often */
+	double budget_failures;   /* excess failures at which to roll back; 0 = no budget */
+	double weight_errors;     /* shares of α; they add up to 1 */
+	double weight_latency;
+	bool critical_errors;
+	bool critical_latency;
+};
+
+/* The constants of the design: α 1 %, m 1.25, δ 10 %, blocks of 30 s, p0 0.5 %, warm-up 60 s, … */
+struct judge_config judge_config_default(void);
+
+/* 0, or -EINVAL with what is wrong and the mend in `reason`. */
+int judge_config_check(const struct judge_config *config, char reason[FINDING_REASON]);
+
+struct judge;
+
+/* A judge without evidence or history. NULL when memory is short. `config` is copied and should have been checked. */
+struct judge *judge_new(const struct judge_config *config);
+struct judge *judge_free(struct judge *j);
+
+/* A sample outside a rollout: the judge learns from its baseline and looks at nothing else. */
+void judge_history(struct judge *j, const struct sample *sample);
+
+/* Forgets all evidence and keeps what was learnt of the baseline. Call once for a rollout, never to undo a verdict. */
+void judge_rollout_begin(struct judge *j);
+
+/* A step begins: the evidence for promotion starts again; the evidence for rollback goes on. */
+void judge_step_begin(struct judge *j, uint64_t now_ns);
+
+/*
+ * Judges a tick. Writes all of *ret, also for a sample that carries nothing. Only elapsed_ns of the sample is trusted
+ * for time. The sentence in ret->reason says what speaks loudest.
+ */
+void judge_tick(struct judge *j, const struct sample *sample, struct finding *ret);
+
+/*
+ * The whole state, evidence included, as one opaque block: a daemon that starts again must not spend α twice. It is
+ * made for the same build on the same machine; judge_restore() refuses any other.
+ */
+size_t judge_state_size(void);
+void judge_save(const struct judge *j, void *buf); /* writes judge_state_size() bytes */
+
+/* 0, or -EINVAL: the block is not whole or of another version; the judge is then as it was. */
+int judge_restore(struct judge *j, const void *buf, size_t size);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the sampler hands the judge once a tick: the differences of the kernel's counters since the sample before.
+ * Plain data. `attempts` and `failed` count the same completed events (timeouts found by the sweep included), each
+ * attributed to the version its flow was pinned to when it was opened, so failed is never more than attempts.
+ */
+#ifndef CANARYD_SAMPLE_H
+#define CANARYD_SAMPLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "user/histogram.h"
+
+#define SAMPLE_BACKENDS 64 /* of a version; what does not fit is in the version's own counts only */
+
+struct sample_backend {
+	char address[56]; /* "ADDR:PORT": how a backend is known from one sample to the next */
+	uint64_t attempts;
+	uint64_t failed;
+};
+
+struct sample_version {
+	uint64_t attempts;
+	uint64_t failed;
+	struct histogram ttfb; /* of this tick alone */
+	unsigned n_backends;   /* 0: not known by backend */
+	struct sample_backend backend[SAMPLE_BACKENDS];
+};
+
+struct sample {
+	uint64_t now_ns;     /* shown, never decided on: it may step */
+	uint64_t elapsed_ns; /* since the sample before */
+	double weight;       /* the canary's share of new flows that the kernel applies, 0 … 1 */
+	bool suspect;        /* the counters went backwards or could not be read: no evidence of anything */
+	struct sample_version baseline;
+	struct sample_version canary;
+};
+
+#endif
