@@ -117,9 +117,7 @@ struct canary_backend_address {
  * backend's step is odd, hence coprime with it: a permutation as in Maglev §3.4, without a division per packet.
  */
 #define CANARY_MAGLEV_SIZE 16384
-struct canary_maglev {
-	__u16 backend[CANARY_MAGLEV_SIZE]; /* backend index */
-};
+typedef __u16 canary_maglev[CANARY_MAGLEV_SIZE]; /* backend indices */
 
 /* ---- flows ----------------------------------------------------------------------------------------------- */
 
@@ -137,6 +135,7 @@ enum canary_flow_origin {
 #define CANARY_SERVER_SYNACK 0x01
 #define CANARY_SERVER_FIN 0x02
 #define CANARY_SERVER_RST 0x04
+#define CANARY_SERVER_UPGRADED 0x08 /* answered 101: what follows are not requests */
 
 #define CANARY_SWEEP_SYN_TIMEOUT 0x01 /* counted */
 #define CANARY_SWEEP_CLOSED 0x02      /* seen closed by the turn before; this turn removes it */
@@ -183,8 +182,9 @@ struct canary_flow {
 
 /*
  * The indicators of a version or a backend. HAProxy's termination codes in brackets. Every completed request is
- * exactly one of http_2xx … http_5xx, unparsed, response_timeout, reset_before_response, empty_close;
- * refused and syn_timeout are requests that got no connection.
+ * exactly one of http_2xx … http_5xx, http_upgrade, unparsed, response_timeout, reset_before_response, empty_close,
+ * abort_waiting; refused and syn_timeout are requests that got no connection; reset_mid_response is an event of its
+ * own, after the response was counted by its class.
  */
 #define CANARY_COUNTERS(X)                                                                                          \
 	X(connections, "flows opened: first SYN, or first datagram")                                                \
@@ -205,6 +205,7 @@ struct canary_flow {
 	X(http_3xx, "HTTP responses, status 300 to 399")                                                            \
 	X(http_4xx, "HTTP responses, status 400 to 499")                                                            \
 	X(http_5xx, "HTTP responses, status 500 to 599")                                                            \
+	X(http_upgrade, "HTTP responses 101: the flow leaves the request indicators")                               \
 	X(unparsed, "responses that do not begin with an HTTP/1 status line")                                       \
 	X(multiplexed, "flows with payload during a response: no longer timed")                                     \
 	X(lost_track, "flows first seen in the middle of a stream: in no indicator")                                \
@@ -314,6 +315,13 @@ struct canary_event {
 	__u32 zero;
 };
 
+/* `event_budget`, per CPU: how many events it has written in the present second. */
+struct canary_event_budget {
+	__u64 second_began_ns;
+	__u32 written;
+	__u32 suppressed; /* since the last one written */
+};
+
 /* The question and the answer of the `explain` program: where would this flow go, and why. */
 enum canary_explain_source {
 	CANARY_EXPLAIN_NOT_SERVICE = 0,
@@ -343,14 +351,14 @@ CANARY_ASSERT_SIZE(canary_split, 80);
 CANARY_ASSERT_SIZE(canary_version, 40);
 CANARY_ASSERT_SIZE(canary_backend, 32);
 CANARY_ASSERT_SIZE(canary_backend_address, 24);
-CANARY_ASSERT_SIZE(canary_maglev, 32768);
 CANARY_ASSERT_SIZE(canary_flow, 88);
-CANARY_ASSERT_SIZE(canary_counters, 232);
+CANARY_ASSERT_SIZE(canary_counters, 240);
 CANARY_ASSERT_SIZE(canary_histogram, 5904);
 CANARY_ASSERT_SIZE(canary_reasons, 88);
 CANARY_ASSERT_SIZE(canary_active_flows, 32);
 CANARY_ASSERT_SIZE(canary_control, 16);
 CANARY_ASSERT_SIZE(canary_event, 72);
+CANARY_ASSERT_SIZE(canary_event_budget, 16);
 CANARY_ASSERT_SIZE(canary_explain, 64);
 _Static_assert(__builtin_offsetof(struct canary_split, view) == 8, "the views are 8-byte aligned after `active`");
 _Static_assert(__builtin_offsetof(struct canary_flow, request_ns) == 32, "the flow's 64-bit fields are aligned");

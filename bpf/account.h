@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Where telemetry meets the maps: finds the counters of a flow, adds to histograms and reasons, samples failures.
+ * Nothing here changes a verdict: a counter that is missing is skipped.
+ */
+#ifndef CANARYD_BPF_ACCOUNT_H
+#define CANARYD_BPF_ACCOUNT_H
+
+#include "histogram.h"
+#include "maps.h"
+#include "telemetry.h"
+
+/* The active view of a service's split: loaded once, so that one change of weight is seen whole. */
+static __always_inline struct canary_split_view *account_view(__u32 service)
+{
+	struct canary_split *split = bpf_map_lookup_elem(&splits, &service);
+
+	if (!split)
+		return NULL;
+	return &split->view[*(volatile __u32 *)&split->active & 1];
+}
+
+static __always_inline __u32 account_slot(const struct canary_flow *flow)
+{
+	struct canary_split_view *view = account_view(flow->service);
+
+	return CANARY_STATS_SLOT(flow->version, view && view->generation == flow->generation);
+}
+
+/* Returns false where the counters are missing: then nothing is accounted. */
+static __always_inline bool account_tally(const struct canary_flow *flow, struct tally *tally, __u32 *ret_slot)
+{
+	__u32 backend = flow->backend;
+
+	*ret_slot = account_slot(flow);
+	tally->version = bpf_map_lookup_elem(&version_stats, ret_slot);
+	tally->backend = bpf_map_lookup_elem(&backend_stats, &backend);
+	return tally->version && tally->backend;
+}
+
+static __always_inline void account_bucket(struct canary_histogram *histogram, __u32 bucket)
+{
+	if (histogram && bucket < CANARY_HISTOGRAM_BUCKETS)
+		histogram->bucket[bucket]++;
+}
+
+static __always_inline void account_latency(__u32 slot, __u32 backend, enum canary_latency kind, __u64 ns)
+{
+	__u32 of_version = CANARY_LATENCY_SLOT(slot, kind);
+	__u32 of_backend = CANARY_LATENCY_SLOT(backend, kind);
+	__u32 bucket = histogram_bucket_of_ns(ns);
+
+	account_bucket(bpf_map_lookup_elem(&latency, &of_version), bucket);
+	account_bucket(bpf_map_lookup_elem(&backend_latency, &of_backend), bucket);
+}
+
+#define ACCOUNT_REASON(name, reason, counters)                                                                      \
+	case CANARY_REASON_##name:                                                                                  \
+		(counters)->name++;                                                                                 \
+		break;
+
+static __always_inline void account_reason(int reason)
+{
+	__u32 zero = 0;
+	struct canary_reasons *counters = bpf_map_lookup_elem(&reasons, &zero);
+
+	if (!counters)
+		return;
+	switch (reason) {
+#define X(name, help) ACCOUNT_REASON(name, reason, counters)
+		CANARY_REASONS(X)
+#undef X
+	}
+}
+
+/* Is there room in this CPU's budget of the present second? Counts what is left out. */
+static __always_inline bool account_event_allowed(__u64 now_ns, __u32 *ret_suppressed)
+{
+	__u32 zero = 0;
+	struct canary_event_budget *budget = bpf_map_lookup_elem(&event_budget, &zero);
+	struct canary_control *settings = bpf_map_lookup_elem(&control, &zero);
+
+	if (!budget || !settings)
+		return false;
+	if (now_ns - budget->second_began_ns > 1000000000ULL) {
+		budget->second_began_ns = now_ns;
+		budget->written = 0;
+	}
+	if (budget->written >= settings->events_per_cpu) {
+		budget->suppressed++;
+		return false;
+	}
+	budget->written++;
+	*ret_suppressed = budget->suppressed;
+	budget->suppressed = 0;
+	return true;
+}
+
+static __always_inline void account_failure(const struct canary_flow *flow, const struct canary_flow_key *key,
+					    __u16 kind, __u64 waited_ns, __u64 now_ns)
+{
+	struct canary_event *event;
+	__u32 suppressed;
+
+	if (!account_event_allowed(now_ns, &suppressed))
+		return;
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	if (!event)
+		return;
+	event->ns = now_ns;
+	event->key = *key;
+	event->service = flow->service;
+	event->version = flow->version;
+	event->backend = flow->backend;
+	event->kind = kind;
+	event->waited_ns = waited_ns;
+	event->suppressed = suppressed;
+	event->zero = 0;
+	bpf_ringbuf_submit(event, 0);
+}
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The maps, shared by all programs through their pins: the daemon gives every map of every object the pin path
+ * PIN_DIR/NAME before loading, so the object loaded second gets the maps of the first. Sizes marked "set before
+ * loading" come from the configuration.
+ */
+#ifndef CANARYD_BPF_MAPS_H
+#define CANARYD_BPF_MAPS_H
+
+#include <linux/bpf.h>
+#include <canaryd/abi.h>
+#include <bpf/bpf_helpers.h>
+
+#define MAPS_SERVICES 64
+#define MAPS_VERSIONS 32  /* set before loading */
+#define MAPS_BACKENDS 64  /* set before loading */
+#define MAPS_FLOWS 262144 /* set before loading */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct canary_ports);
+} ports SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAPS_SERVICES);
+	__type(key, struct canary_endpoint);
+	__type(value, struct canary_service);
+} services SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MAPS_SERVICES);
+	__type(key, __u32);
+	__type(value, struct canary_split);
+} splits SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAPS_VERSIONS);
+	__type(key, __u32);
+	__type(value, struct canary_version);
+} versions SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAPS_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct canary_backend);
+} backends SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAPS_BACKENDS);
+	__type(key, struct canary_endpoint);
+	__type(value, struct canary_backend_address);
+} backend_addresses SEC(".maps");
+
+struct maglev_table {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, canary_maglev);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, MAPS_VERSIONS);
+	__type(key, __u32);
+	__array(values, struct maglev_table);
+} maglev SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAPS_FLOWS);
+	__type(key, struct canary_flow_key);
+	__type(value, struct canary_flow);
+} flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MAPS_VERSIONS * CANARY_STATS_SLOTS);
+	__type(key, __u32);
+	__type(value, struct canary_counters);
+} version_stats SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MAPS_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct canary_counters);
+} backend_stats SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MAPS_VERSIONS * CANARY_STATS_SLOTS * CANARY_LATENCIES);
+	__type(key, __u32);
+	__type(value, struct canary_histogram);
+} latency SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MAPS_BACKENDS * CANARY_LATENCIES);
+	__type(key, __u32);
+	__type(value, struct canary_histogram);
+} backend_latency SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAPS_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct canary_active_flows);
+} active_flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct canary_reasons);
+} reasons SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct canary_control);
+} control SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct canary_event_budget);
+} event_budget SEC(".maps");
+
+#endif

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The reply path, at tc egress: packets of a service's flows from a backend get the VIP back as their source. A packet
+ * from a backend that belongs to no flow of a service (a client that talks to it directly) passes untouched.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include "account.h"
+#include "maps.h"
+#include "parse.h"
+
+#ifndef TCX_NEXT
+#define TCX_NEXT (-1) /* linux ≥ 6.6; the same number as TC_ACT_UNSPEC, which clsact takes for "go on" */
+#endif
+
+#define REPLY_HEADERS 128 /* made readable where the stack left them outside the linear part */
+#define REPLY_TCP_CHECK 16
+#define REPLY_UDP_CHECK 6
+
+static __always_inline struct canary_backend_address *reply_backend(const struct packet *p)
+{
+	__u32 port = bpf_ntohs(p->source_port), element = port / 64;
+	struct canary_ports *bits = bpf_map_lookup_elem(&ports, &element);
+	struct canary_endpoint endpoint;
+
+	if (!bits || !((p->protocol == IPPROTO_TCP ? bits->backend_tcp : bits->backend_udp) >> (port & 63) & 1))
+		return NULL;
+	flow_endpoint(&endpoint, p->source, p->source_port, p->protocol);
+	return bpf_map_lookup_elem(&backend_addresses, &endpoint);
+}
+
+static __always_inline int reply_parse(struct __sk_buff *skb, struct packet *p)
+{
+	int reason = parse_packet((void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, p);
+
+	if (reason != CANARY_REASON_truncated || skb->data_end - skb->data >= REPLY_HEADERS)
+		return reason;
+	if (bpf_skb_pull_data(skb, skb->len < REPLY_HEADERS ? skb->len : REPLY_HEADERS))
+		return reason;
+	return parse_packet((void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, p);
+}
+
+/* The status of the response that begins here; after a "100 Continue" that travels with it, the one behind. */
+static __always_inline __u32 reply_status(struct __sk_buff *skb, const struct packet *p)
+{
+	__u32 offset = parse_distance(p->start, p->payload);
+	__u8 line[HTTP_STATUS_LINE];
+	__u32 status;
+
+	if (p->protocol != IPPROTO_TCP || bpf_skb_load_bytes(skb, offset, line, sizeof(line)))
+		return 0;
+	status = http_status(line);
+	if (status == 100 && !bpf_skb_load_bytes(skb, offset + HTTP_CONTINUE_LEN, line, sizeof(line)))
+		return http_status(line) ?: status;
+	return status;
+}
+
+static __always_inline void reply_account(const struct canary_flow_key *key, struct canary_flow *flow,
+					  const struct packet *p, __u32 status)
+{
+	__u64 now_ns = telemetry_reply_is_timed(flow, p) ? bpf_ktime_get_ns() : 0;
+	struct observation seen = { .failure = TELEMETRY_NO_FAILURE };
+	struct tally tally;
+	__u32 slot;
+
+	if (!account_tally(flow, &tally, &slot))
+		return;
+	telemetry_reply(flow, p, status, now_ns, &tally, &seen);
+	if (seen.connect_ns)
+		account_latency(slot, flow->backend, CANARY_LATENCY_CONNECT, seen.connect_ns);
+	if (seen.ttfb_ns)
+		account_latency(slot, flow->backend, CANARY_LATENCY_TTFB, seen.ttfb_ns);
+	if (seen.failure != TELEMETRY_NO_FAILURE)
+		account_failure(flow, key, seen.failure, seen.waited_ns, now_ns);
+}
+
+/* Both checksum helpers know whether the checksum is still to be completed by the device. Returns 0 or negative. */
+static __always_inline int reply_transport_checksum(struct __sk_buff *skb, __u32 transport, const struct packet *p,
+						    const struct canary_endpoint *vip)
+{
+	__u32 check = transport + (p->protocol == IPPROTO_TCP ? REPLY_TCP_CHECK : REPLY_UDP_CHECK);
+	__u64 udp = p->protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+	__s64 difference;
+
+	difference = bpf_csum_diff((__be32 *)p->source, sizeof(p->source), (__be32 *)vip->addr, sizeof(vip->addr), 0);
+	if (difference < 0)
+		return difference;
+	if (bpf_l4_csum_replace(skb, check, 0, difference, BPF_F_PSEUDO_HDR | udp))
+		return -1;
+	return bpf_l4_csum_replace(skb, check, p->source_port, vip->port, sizeof(vip->port) | udp);
+}
+
+static __always_inline int reply_rewrite(struct __sk_buff *skb, const struct packet *p,
+					 const struct canary_endpoint *vip)
+{
+	__u32 network = parse_distance(p->start, p->network);
+	__u32 transport = parse_distance(p->start, p->transport);
+
+	if (reply_transport_checksum(skb, transport, p, vip))
+		return CANARY_REASON_rewrite;
+	if (bpf_skb_store_bytes(skb, transport, &vip->port, sizeof(vip->port), 0)) /* the source port comes first */
+		return CANARY_REASON_rewrite;
+	if (p->ipv6)
+		return bpf_skb_store_bytes(skb, network + offsetof(struct ipv6hdr, saddr), vip->addr,
+					   sizeof(vip->addr), 0) ? CANARY_REASON_rewrite : 0;
+	if (bpf_l3_csum_replace(skb, network + offsetof(struct iphdr, check), p->source[3], vip->addr[3],
+				sizeof(vip->addr[3])))
+		return CANARY_REASON_rewrite;
+	return bpf_skb_store_bytes(skb, network + offsetof(struct iphdr, saddr), &vip->addr[3], sizeof(vip->addr[3]),
+				   0) ? CANARY_REASON_rewrite : 0;
+}
+
+/*
+ * parse → flow → rewrite → account: what telemetry needs is in struct packet by then, and with no pointer into the
+ * packet alive the verifier follows it once instead of once for every way to parse. Returns 0 or a reason.
+ */
+static __always_inline int reply_packet(struct __sk_buff *skb)
+{
+	struct canary_backend_address *backend;
+	struct canary_flow_key key;
+	struct canary_flow *flow;
+	struct packet p;
+	__u32 status = 0;
+	int reason;
+
+	if (reply_parse(skb, &p))
+		return 0;
+	backend = reply_backend(&p);
+	if (!backend)
+		return 0;
+	flow_key_from_reply(&key, &p, &backend->vip);
+	flow = bpf_map_lookup_elem(&flows, &key);
+	if (!flow || flow->backend != backend->backend)
+		return 0;
+	p.segments = skb->gso_segs ?: 1;
+	if (telemetry_begins_response(flow, &p))
+		status = reply_status(skb, &p);
+	reason = reply_rewrite(skb, &p, &backend->vip);
+	reply_account(&key, flow, &p, status);
+	return reason;
+}
+
+SEC("tc")
+int canary_reply(struct __sk_buff *skb)
+{
+	int reason = reply_packet(skb);
+
+	if (reason)
+		account_reason(reason);
+	return TCX_NEXT;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The request path, at XDP: packets for a service get the address of a backend, everything else passes untouched.
+ * No outcome drops a packet.
+ */
+#include <linux/bpf.h>
+#include "account.h"
+#include "decide.h"
+#include "maps.h"
+#include "parse.h"
+#include "rewrite.h"
+
+static __always_inline bool split_port_is_ours(const struct packet *p)
+{
+	__u32 port = bpf_ntohs(p->destination_port), element = port / 64;
+	struct canary_ports *bits = bpf_map_lookup_elem(&ports, &element);
+
+	if (!bits)
+		return false;
+	return (p->protocol == IPPROTO_TCP ? bits->vip_tcp : bits->vip_udp) >> (port & 63) & 1;
+}
+
+static __always_inline struct canary_service *split_service(const struct canary_flow_key *key)
+{
+	struct canary_endpoint vip;
+
+	flow_endpoint(&vip, key->vip, key->vip_port, key->protocol);
+	return bpf_map_lookup_elem(&services, &vip);
+}
+
+static __always_inline __u16 split_backend_of(__u32 version, __u64 hash)
+{
+	__u32 zero = 0;
+	void *inner = bpf_map_lookup_elem(&maglev, &version);
+	canary_maglev *table;
+
+	if (!inner)
+		return CANARY_NONE;
+	table = bpf_map_lookup_elem(inner, &zero);
+	return table ? (*table)[decide_maglev_entry(hash)] : CANARY_NONE;
+}
+
+/* Chooses version and backend. A canary that has no backends loses its flows to the baseline. Returns 0 or a reason. */
+static __always_inline int split_choose(const struct canary_flow_key *key, const struct canary_service *service,
+					const struct canary_split_view *view, struct canary_flow *flow)
+{
+	__u64 hash = decide_hash(key, service);
+
+	flow->service = service->id;
+	flow->generation = view->generation;
+	flow->epoch = view->epoch;
+	flow->version = decide_version(view, decide_position(hash));
+	flow->backend = split_backend_of(flow->version, hash);
+	if (flow->backend == CANARY_NONE && flow->version == view->canary) {
+		flow->version = view->baseline;
+		flow->backend = split_backend_of(flow->version, hash);
+	}
+	return flow->backend == CANARY_NONE ? CANARY_REASON_no_backend : 0;
+}
+
+/* A packet that belongs to no connection and opens none: it gets where its flow would be, and leaves no trace. */
+static __always_inline bool split_is_stray(const struct packet *p)
+{
+	return p->protocol == IPPROTO_TCP && p->tcp_flags & (TCP_FIN | TCP_RST);
+}
+
+/* The flow a packet belongs to, and what becomes of it. */
+struct split_found {
+	struct canary_flow *in_table; /* NULL: not there yet */
+	bool opens;
+	struct canary_flow opened; /* where it opens: what is to be in the table */
+};
+
+/* Looks the flow up, then the service: an established flow costs one lookup. Returns 0 or a reason. */
+static __always_inline int split_find(const struct canary_flow_key *key, const struct packet *p,
+				      struct split_found *found)
+{
+	struct canary_split_view *view;
+	struct canary_service *service;
+
+	found->in_table = bpf_map_lookup_elem(&flows, key);
+	found->opens = !found->in_table || flow_reopens(found->in_table, p);
+	if (!found->opens)
+		return 0;
+	service = split_service(key);
+	if (!service)
+		return CANARY_REASON_not_service;
+	view = account_view(service->id);
+	if (!view)
+		return CANARY_REASON_no_split;
+	__builtin_memset(&found->opened, 0, sizeof(found->opened));
+	return split_choose(key, service, view, &found->opened);
+}
+
+/* The first payload bytes tell TLS and HTTP/2; looked at before the first request only. */
+static __always_inline void split_payload_start(const struct split_found *found, struct packet *p, void *data_end)
+{
+	if (!found->opens && found->in_table->request_turn == 0 && p->protocol == IPPROTO_TCP &&
+	    p->payload + 4 <= data_end)
+		p->payload_start = *(__u32 *)p->payload;
+}
+
+static __always_inline int split_rewrite(struct packet *p, void *data_end, const struct split_found *found)
+{
+	__u32 key = found->opens ? found->opened.backend : found->in_table->backend;
+	struct canary_backend *backend = bpf_map_lookup_elem(&backends, &key);
+
+	if (!backend || !backend->in_use)
+		return CANARY_REASON_no_backend;
+	return rewrite_destination(p, data_end, &backend->endpoint) ? 0 : CANARY_REASON_rewrite;
+}
+
+/* Opens a flow. Over the same 5-tuple's last connection the entry is written through, else inserted. */
+static __always_inline void split_open(const struct canary_flow_key *key, const struct packet *p,
+				       struct split_found *found)
+{
+	struct canary_flow *flow = &found->opened;
+	__u64 now_ns = bpf_ktime_get_ns();
+	struct tally tally;
+	__u32 slot;
+
+	if (account_tally(flow, &tally, &slot)) {
+		if (found->in_table && !flow_closed(found->in_table) && flow_state(found->in_table) == FLOW_SYN)
+			TALLY(&tally, abort_connect);
+		telemetry_open(flow, p, now_ns, &tally);
+		telemetry_opening_packet(flow, p, now_ns, &tally);
+	}
+	if (found->in_table)
+		*found->in_table = *flow;
+	else if (bpf_map_update_elem(&flows, key, flow, BPF_ANY))
+		account_reason(CANARY_REASON_flow_insert);
+}
+
+static __always_inline void split_account(const struct canary_flow_key *key, const struct packet *p,
+					  struct split_found *found)
+{
+	struct tally tally;
+	__u64 now_ns;
+	__u32 slot;
+
+	if (found->opens) {
+		if (!split_is_stray(p))
+			split_open(key, p, found);
+		return;
+	}
+	now_ns = telemetry_request_is_timed(found->in_table, p) ? bpf_ktime_get_ns() : 0;
+	if (account_tally(found->in_table, &tally, &slot))
+		telemetry_request(found->in_table, p, now_ns, &tally);
+}
+
+/*
+ * parse → flow → decide → rewrite → account: what telemetry needs is in struct packet by then, and with no pointer
+ * into the packet alive the verifier follows it once instead of once for every way to parse. Returns 0, or the reason
+ * why the packet passes untouched.
+ */
+static __always_inline int split_packet(void *data, void *data_end)
+{
+	struct canary_flow_key key;
+	struct split_found found;
+	struct packet p;
+	int reason;
+
+	reason = parse_packet(data, data_end, parse_distance(data, data_end), &p);
+	if (reason)
+		return reason;
+	if (!split_port_is_ours(&p))
+		return CANARY_REASON_not_service;
+	flow_key_from_request(&key, &p);
+	reason = split_find(&key, &p, &found);
+	if (reason)
+		return reason;
+	split_payload_start(&found, &p, data_end);
+	reason = split_rewrite(&p, data_end, &found);
+	if (reason)
+		return reason;
+	split_account(&key, &p, &found);
+	return 0;
+}
+
+SEC("xdp")
+int canary_split(struct xdp_md *ctx)
+{
+	int reason = split_packet((void *)(long)ctx->data, (void *)(long)ctx->data_end);
+
+	if (reason)
+		account_reason(reason);
+	return XDP_PASS;
+}
+
+static __always_inline __u16 split_explain(struct canary_explain *answer)
+{
+	struct canary_flow *flow = bpf_map_lookup_elem(&flows, &answer->key);
+	struct canary_service *service = split_service(&answer->key);
+	struct canary_split_view *view;
+	struct canary_flow chosen = {};
+
+	if (!service)
+		return CANARY_EXPLAIN_NOT_SERVICE;
+	view = account_view(service->id);
+	if (!view)
+		return CANARY_EXPLAIN_NO_BACKEND;
+	answer->position = decide_position(decide_hash(&answer->key, service));
+	answer->canary_threshold = view->canary_threshold;
+	answer->service = service->id;
+	answer->epoch = flow ? flow->epoch : view->epoch;
+	if (flow && !flow_closed(flow)) {
+		answer->version = flow->version;
+		answer->backend = flow->backend;
+		return CANARY_EXPLAIN_FLOW;
+	}
+	if (split_choose(&answer->key, service, view, &chosen))
+		return CANARY_EXPLAIN_NO_BACKEND;
+	answer->version = chosen.version;
+	answer->backend = chosen.backend;
+	return CANARY_EXPLAIN_HASH;
+}
+
+/*
+ * Never attached: the daemon runs it with BPF_PROG_TEST_RUN on a struct canary_explain in place of a packet, and so
+ * asks the live maps and the live hash where a flow would go. It changes nothing.
+ */
+SEC("xdp")
+int canary_explain(struct xdp_md *ctx)
+{
+	struct canary_explain *question = (void *)(long)ctx->data;
+	struct canary_explain answer;
+
+	if ((void *)(question + 1) > (void *)(long)ctx->data_end)
+		return XDP_ABORTED;
+	answer = *question;
+	answer.source = split_explain(&answer);
+	*question = answer;
+	return XDP_PASS;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What a packet says about its flow: moves the flow's turns and counts indicators. Each direction writes its own
+ * fields of the flow only. Pure: counters, flow and time are arguments.
+ *
+ * Only payload beyond the highest sequence number seen moves a turn; everything else is a retransmission.
+ */
+#ifndef CANARYD_BPF_TELEMETRY_H
+#define CANARYD_BPF_TELEMETRY_H
+
+#include "flow.h"
+#include "http.h"
+
+/* Where to count: the version's slot and the backend. */
+struct tally {
+	struct canary_counters *version;
+	struct canary_counters *backend;
+};
+
+#define TALLY_ADD(tally, name, n)                                                                                   \
+	do {                                                                                                        \
+		(tally)->version->name += (n);                                                                      \
+		(tally)->backend->name += (n);                                                                      \
+	} while (0)
+#define TALLY(tally, name) TALLY_ADD(tally, name, 1)
+
+#define TELEMETRY_NO_FAILURE CANARY_COUNTER_COUNT
+
+/* What one packet brought to light. Durations in ns, 0 where there is none. */
+struct observation {
+	__u64 connect_ns;
+	__u64 ttfb_ns;
+	__u64 waited_ns; /* of the failure */
+	__u16 failure;   /* enum canary_counter, or TELEMETRY_NO_FAILURE */
+};
+
+#define TELEMETRY_TLS_HANDSHAKE_TURNS 2 /* ClientHello; in TLS 1.3 Finished and the first request, biased by tickets */
+
+static __always_inline __u32 telemetry_end(const struct packet *p)
+{
+	return p->seq + p->payload_len;
+}
+
+static __always_inline bool telemetry_payload_is_new(const struct packet *p, __u32 next)
+{
+	if (p->protocol == IPPROTO_UDP)
+		return true;
+	if (p->tcp_flags & TCP_SYN) /* Fast Open: its payload counts when the server has agreed, or it is sent again */
+		return false;
+	return p->payload_len && seq_after(telemetry_end(p), next);
+}
+
+/* Payload bytes not counted before. */
+static __always_inline __u32 telemetry_unique(const struct packet *p, __u32 next)
+{
+	__u32 beyond = telemetry_end(p) - next;
+
+	return p->protocol == IPPROTO_UDP || beyond > p->payload_len ? p->payload_len : beyond;
+}
+
+/* Does the request direction need the clock for this packet? Reading it costs as much as looking up a flow. */
+static __always_inline bool telemetry_request_is_timed(const struct canary_flow *flow, const struct packet *p)
+{
+	return telemetry_payload_is_new(p, flow->client_next);
+}
+
+/* ---- request direction ------------------------------------------------------------------------------------- */
+
+/* "\x16\x03": a TLS handshake record. "PRI ": the preface of HTTP/2, whose requests share the connection. */
+static __always_inline void telemetry_first_payload(struct canary_flow *flow, const struct packet *p, struct tally *tally)
+{
+	__u32 start = bpf_ntohl(p->payload_start);
+
+	if (start >> 16 == 0x1603) {
+		flow->client_flags |= CANARY_CLIENT_TLS;
+	} else if (start == 0x50524920) {
+		flow->client_flags |= CANARY_CLIENT_MULTIPLEXED;
+		TALLY(tally, multiplexed);
+	}
+}
+
+static __always_inline bool telemetry_has_turns(const struct canary_flow *flow)
+{
+	return flow->origin != CANARY_ORIGIN_LOST_TRACK && !(flow->client_flags & CANARY_CLIENT_MULTIPLEXED) &&
+	       !(flow->server_flags & CANARY_SERVER_UPGRADED);
+}
+
+static __always_inline void telemetry_request_payload(struct canary_flow *flow, const struct packet *p, __u64 now_ns,
+						      struct tally *tally)
+{
+	enum canary_flow_state state = flow_state(flow);
+
+	if (flow->request_turn == 0)
+		telemetry_first_payload(flow, p, tally);
+	if (!telemetry_has_turns(flow))
+		return;
+	if (state == FLOW_RESPONSE && p->protocol == IPPROTO_TCP && seq_after(flow->server_next, p->ack)) {
+		flow->client_flags |= CANARY_CLIENT_MULTIPLEXED;
+		TALLY(tally, multiplexed);
+		return;
+	}
+	flow->request_ns = now_ns;
+	if (state != FLOW_REQUEST) {
+		flow->request_turn++;
+		TALLY(tally, requests);
+	}
+}
+
+/* The client broke off. The state at its FIN counts where it closed before: the reset only tells that data came late. */
+static __always_inline void telemetry_client_reset(struct canary_flow *flow, const struct packet *p, struct tally *tally)
+{
+	enum canary_flow_state state =
+		flow->client_flags & CANARY_CLIENT_FIN ? flow->client_fin_state : flow_state(flow);
+
+	if (flow->origin != CANARY_ORIGIN_LOST_TRACK && !flow_rst_in_window(p->seq, flow->client_next)) {
+		TALLY(tally, rst_invalid);
+		return;
+	}
+	if (!flow_closed(flow) && !(flow->server_flags & CANARY_SERVER_FIN) &&
+	    flow->origin != CANARY_ORIGIN_LOST_TRACK) {
+		if (state == FLOW_SYN)
+			TALLY(tally, abort_connect);
+		else if (state == FLOW_REQUEST && flow->timeout_turn != flow->request_turn)
+			TALLY(tally, abort_waiting);
+		else if (state == FLOW_RESPONSE)
+			TALLY(tally, abort_data);
+	}
+	flow->client_flags |= CANARY_CLIENT_RST;
+}
+
+/* A TCP packet without new payload. */
+static __always_inline void telemetry_request_control(struct canary_flow *flow, const struct packet *p,
+						      struct tally *tally)
+{
+	bool fin_again = p->tcp_flags & TCP_FIN && flow->client_flags & CANARY_CLIENT_FIN;
+
+	if (p->payload_len || fin_again || p->tcp_flags & TCP_SYN)
+		TALLY(tally, request_retransmits);
+}
+
+/* Accounts a packet from the client. `now_ns` is read only where telemetry_request_is_timed() says so. */
+static __always_inline void telemetry_request(struct canary_flow *flow, const struct packet *p, __u64 now_ns,
+					      struct tally *tally)
+{
+	TALLY(tally, request_packets);
+	if (p->tcp_flags & TCP_RST) {
+		telemetry_client_reset(flow, p, tally);
+		return;
+	}
+	if (telemetry_payload_is_new(p, flow->client_next)) {
+		TALLY_ADD(tally, request_bytes, telemetry_unique(p, flow->client_next));
+		telemetry_request_payload(flow, p, now_ns, tally);
+		flow->client_next = telemetry_end(p);
+	} else {
+		telemetry_request_control(flow, p, tally);
+	}
+	if (p->tcp_flags & TCP_ACK && seq_after(p->ack, flow->client_acked))
+		flow->client_acked = p->ack;
+	if (p->tcp_flags & TCP_FIN && !(flow->client_flags & CANARY_CLIENT_FIN)) {
+		flow->client_fin_state = flow_state(flow);
+		flow->client_flags |= CANARY_CLIENT_FIN;
+	}
+}
+
+/* Fills a flow that this packet opens; the caller accounts the packet itself with telemetry_request(). */
+static __always_inline void telemetry_open(struct canary_flow *flow, const struct packet *p, __u64 now_ns,
+					   struct tally *tally)
+{
+	bool syn = p->tcp_flags & TCP_SYN;
+
+	flow->opened_ns = now_ns;
+	flow->client_isn = p->seq;
+	flow->client_next = syn ? p->seq + 1 : p->seq;
+	flow->client_acked = p->ack;
+	flow->origin = p->protocol == IPPROTO_UDP ? CANARY_ORIGIN_UDP :
+		       syn                        ? CANARY_ORIGIN_SYN :
+						    CANARY_ORIGIN_LOST_TRACK;
+	if (flow->origin == CANARY_ORIGIN_LOST_TRACK)
+		TALLY(tally, lost_track);
+	else
+		TALLY(tally, connections);
+}
+
+/* The SYN that opens a flow is one packet, and no retransmission. */
+static __always_inline void telemetry_opening_packet(struct canary_flow *flow, const struct packet *p, __u64 now_ns,
+						     struct tally *tally)
+{
+	if (flow->origin == CANARY_ORIGIN_SYN)
+		TALLY(tally, request_packets);
+	else
+		telemetry_request(flow, p, now_ns, tally);
+}
+
+/* ---- reply direction --------------------------------------------------------------------------------------- */
+
+static __always_inline bool telemetry_is_synack(const struct canary_flow *flow, const struct packet *p)
+{
+	return (p->tcp_flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) && flow->origin == CANARY_ORIGIN_SYN &&
+	       !(flow->server_flags & CANARY_SERVER_SYNACK) && p->ack - flow->client_isn - 1 <= FLOW_RST_WINDOW;
+}
+
+/* Does this packet begin the response to an outstanding request? Then its status line is looked at. */
+static __always_inline bool telemetry_begins_response(const struct canary_flow *flow, const struct packet *p)
+{
+	return telemetry_has_turns(flow) && flow_state(flow) == FLOW_REQUEST &&
+	       telemetry_payload_is_new(p, flow->server_next);
+}
+
+static __always_inline bool telemetry_reply_is_timed(const struct canary_flow *flow, const struct packet *p)
+{
+	return telemetry_is_synack(flow, p) || p->tcp_flags & TCP_RST || telemetry_begins_response(flow, p) ||
+	       (p->tcp_flags & TCP_FIN && flow_state(flow) == FLOW_REQUEST);
+}
+
+static __always_inline __u64 telemetry_since(__u64 then_ns, __u64 now_ns)
+{
+	return now_ns > then_ns ? now_ns - then_ns : 1; /* the clocks of two CPUs, a packet apart */
+}
+
+static __always_inline void telemetry_failed(struct observation *seen, enum canary_counter kind, __u64 since_ns,
+					     __u64 now_ns)
+{
+	seen->failure = kind;
+	seen->waited_ns = telemetry_since(since_ns, now_ns);
+}
+
+static __always_inline void telemetry_count_class(__u32 status, struct tally *tally)
+{
+	if (status >= 500)
+		TALLY(tally, http_5xx);
+	else if (status >= 400)
+		TALLY(tally, http_4xx);
+	else if (status >= 300)
+		TALLY(tally, http_3xx);
+	else if (status >= 200)
+		TALLY(tally, http_2xx);
+	else if (status == 101)
+		TALLY(tally, http_upgrade);
+	else
+		TALLY(tally, unparsed);
+}
+
+/* `status` is 0 where the payload is not HTTP/1. */
+static __always_inline void telemetry_response(struct canary_flow *flow, __u32 status, __u64 now_ns,
+					       struct tally *tally, struct observation *seen)
+{
+	__u32 turn = flow->request_turn;
+
+	if (status >= 100 && status < 200 && status != 101) {
+		TALLY(tally, http_1xx);
+		flow->interim_turn = turn;
+		return;
+	}
+	flow->response_turn = turn;
+	if (status == 101)
+		flow->server_flags |= CANARY_SERVER_UPGRADED;
+	if (flow->timeout_turn == turn) {
+		TALLY(tally, late_response);
+		return;
+	}
+	telemetry_count_class(status, tally);
+	if (status >= 500)
+		telemetry_failed(seen, CANARY_COUNTER_http_5xx, flow->request_ns, now_ns);
+	if (!(flow->client_flags & CANARY_CLIENT_TLS) || turn > TELEMETRY_TLS_HANDSHAKE_TURNS)
+		seen->ttfb_ns = telemetry_since(flow->request_ns, now_ns);
+}
+
+static __always_inline void telemetry_server_reset(struct canary_flow *flow, const struct packet *p, __u64 now_ns,
+						   struct tally *tally, struct observation *seen)
+{
+	enum canary_flow_state state = flow_state(flow);
+	bool tracked = flow->origin != CANARY_ORIGIN_LOST_TRACK;
+	bool ended = flow_closed(flow) || flow->server_flags & CANARY_SERVER_FIN;
+	bool valid = state == FLOW_SYN ? p->tcp_flags & TCP_ACK && p->ack == flow->client_isn + 1 :
+					 flow_rst_in_window(p->seq, flow->server_next);
+
+	if (tracked && !valid) {
+		TALLY(tally, rst_invalid);
+		return;
+	}
+	flow->server_flags |= CANARY_SERVER_RST;
+	if (!tracked || ended)
+		return;
+	if (state == FLOW_SYN && !(flow->sweep_flags & CANARY_SWEEP_SYN_TIMEOUT)) {
+		TALLY(tally, refused);
+		telemetry_failed(seen, CANARY_COUNTER_refused, flow->opened_ns, now_ns);
+	} else if (state == FLOW_REQUEST && flow->timeout_turn != flow->request_turn) {
+		TALLY(tally, reset_before_response);
+		telemetry_failed(seen, CANARY_COUNTER_reset_before_response, flow->request_ns, now_ns);
+	} else if (state == FLOW_RESPONSE && !(flow->client_flags & CANARY_CLIENT_FIN)) {
+		TALLY(tally, reset_mid_response);
+		telemetry_failed(seen, CANARY_COUNTER_reset_mid_response, flow->request_ns, now_ns);
+	}
+}
+
+/* A FIN while a request is outstanding: the client's abort where it closed first, else a response that never came. */
+static __always_inline void telemetry_server_fin(struct canary_flow *flow, __u64 now_ns, struct tally *tally,
+						 struct observation *seen)
+{
+	if (flow->server_flags & CANARY_SERVER_FIN)
+		return;
+	flow->server_flags |= CANARY_SERVER_FIN;
+	if (flow_state(flow) != FLOW_REQUEST || !telemetry_has_turns(flow) || flow->timeout_turn == flow->request_turn)
+		return;
+	if (flow->client_flags & CANARY_CLIENT_FIN) {
+		TALLY(tally, abort_waiting);
+		return;
+	}
+	TALLY(tally, empty_close);
+	telemetry_failed(seen, CANARY_COUNTER_empty_close, flow->request_ns, now_ns);
+}
+
+static __always_inline void telemetry_synack(struct canary_flow *flow, const struct packet *p, __u64 now_ns,
+					     struct tally *tally, struct observation *seen)
+{
+	flow->server_next = p->seq + 1;
+	flow->server_flags |= CANARY_SERVER_SYNACK;
+	TALLY(tally, established);
+	seen->connect_ns = telemetry_since(flow->opened_ns, now_ns);
+}
+
+static __always_inline void telemetry_reply_payload(struct canary_flow *flow, const struct packet *p, __u32 status,
+						    __u64 now_ns, struct tally *tally, struct observation *seen)
+{
+	bool begins = telemetry_begins_response(flow, p);
+
+	if (!telemetry_payload_is_new(p, flow->server_next)) {
+		bool fin_again = p->tcp_flags & TCP_FIN && flow->server_flags & CANARY_SERVER_FIN;
+
+		if (p->payload_len || fin_again || p->tcp_flags & TCP_SYN)
+			TALLY_ADD(tally, response_retransmits, p->segments);
+		return;
+	}
+	TALLY_ADD(tally, response_bytes, telemetry_unique(p, flow->server_next));
+	flow->server_next = telemetry_end(p);
+	if (begins)
+		telemetry_response(flow, status, now_ns, tally, seen);
+}
+
+/* Accounts a packet from the server. `status` as telemetry_response() has it; `now_ns` as telemetry_reply_is_timed(). */
+static __always_inline void telemetry_reply(struct canary_flow *flow, const struct packet *p, __u32 status,
+					    __u64 now_ns, struct tally *tally, struct observation *seen)
+{
+	TALLY_ADD(tally, response_packets, p->segments);
+	if (p->tcp_flags & TCP_RST) {
+		telemetry_server_reset(flow, p, now_ns, tally, seen);
+		return;
+	}
+	if (p->protocol == IPPROTO_TCP && p->window == 0)
+		TALLY(tally, zero_windows);
+	if (telemetry_is_synack(flow, p)) {
+		telemetry_synack(flow, p, now_ns, tally, seen);
+		return;
+	}
+	if (flow->origin == CANARY_ORIGIN_LOST_TRACK && flow->server_next == 0)
+		flow->server_next = p->seq;
+	telemetry_reply_payload(flow, p, status, now_ns, tally, seen);
+	if (p->tcp_flags & TCP_FIN)
+		telemetry_server_fin(flow, now_ns, tally, seen);
+}
+
+/* ---- sweep ------------------------------------------------------------------------------------------------- */
+
+struct sweep_limits {
+	__u64 syn_timeout_ns;
+	__u64 response_timeout_ns;
+	__u64 udp_idle_ns;
+};
+
+enum sweep_action {
+	SWEEP_KEEP = 0,
+	SWEEP_SYN_TIMEOUT = 1,
+	SWEEP_RESPONSE_TIMEOUT = 2,
+	SWEEP_REMOVE = 3, /* ended, and nothing more is expected of it */
+};
+
+static __always_inline bool sweep_udp_ended(const struct canary_flow *flow, const struct sweep_limits *limits,
+					    __u64 now_ns)
+{
+	return flow->origin == CANARY_ORIGIN_UDP && now_ns > flow->request_ns &&
+	       now_ns - flow->request_ns > limits->udp_idle_ns;
+}
+
+/*
+ * Looks at a flow once a sweep: finds what never happened, tells RESPONSE from IDLE, and says what is over. An ended
+ * flow stays for a whole turn of the sweep, so that its last acknowledgements still find it.
+ */
+static __always_inline enum sweep_action sweep_flow(struct canary_flow *flow, const struct sweep_limits *limits,
+						    __u64 now_ns)
+{
+	enum canary_flow_state state = flow_state(flow);
+
+	if (flow_closed(flow) || sweep_udp_ended(flow, limits, now_ns)) {
+		if (flow->sweep_flags & CANARY_SWEEP_CLOSED)
+			return SWEEP_REMOVE;
+		flow->sweep_flags |= CANARY_SWEEP_CLOSED;
+		return SWEEP_KEEP;
+	}
+	flow->sweep_flags &= ~CANARY_SWEEP_CLOSED;
+	if (state == FLOW_RESPONSE && flow->swept_server_next == flow->server_next &&
+	    !seq_after(flow->server_next, flow->client_acked))
+		flow->idle_turn = flow->response_turn;
+	flow->swept_server_next = flow->server_next;
+	if (state == FLOW_SYN && flow->origin == CANARY_ORIGIN_SYN &&
+	    !(flow->sweep_flags & CANARY_SWEEP_SYN_TIMEOUT) && now_ns > flow->opened_ns &&
+	    now_ns - flow->opened_ns > limits->syn_timeout_ns) {
+		flow->sweep_flags |= CANARY_SWEEP_SYN_TIMEOUT;
+		return SWEEP_SYN_TIMEOUT;
+	}
+	if (state == FLOW_REQUEST && flow->timeout_turn != flow->request_turn &&
+	    flow->interim_turn != flow->request_turn && now_ns > flow->request_ns &&
+	    now_ns - flow->request_ns > limits->response_timeout_ns) {
+		flow->timeout_turn = flow->request_turn;
+		return SWEEP_RESPONSE_TIMEOUT;
+	}
+	return SWEEP_KEEP;
+}
+
+#endif
