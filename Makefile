@@ -36,7 +36,9 @@ SKELS := $(patsubst bpf/%.bpf.c,$(B)/%.skel.h,$(wildcard bpf/*.bpf.c))
 USER_OBJS := $(patsubst user/%.c,$(B)/user/%.o,$(filter-out user/main.c,$(wildcard user/*.c)))
 SAN_OBJS := $(patsubst $(B)/%,$(B)/san/%,$(USER_OBJS))
 CTL_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tools/canaryctl/*.c))
-LAB_BINS := $(patsubst tools/lab/%.c,$(B)/lab-%,$(wildcard tools/lab/*.c))
+LAB_BINS := $(B)/lab-server $(B)/lab-client
+LAB_SHARED := $(filter-out tools/lab/server% tools/lab/client%,$(wildcard tools/lab/*.c))
+lab_objs = $(patsubst %.c,$(B)/%.o,$(wildcard tools/lab/$(1)*.c) $(LAB_SHARED) user/address.c)
 BENCH_BPF := $(patsubst tools/bench/%.bpf.c,$(B)/%.skel.h,$(wildcard tools/bench/*.bpf.c))
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 BPF_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/bpf/test_*.c))
@@ -85,9 +87,11 @@ $(B)/canaryd: $(B)/user/main.o $(B)/libuser.a
 $(B)/canaryctl: $(CTL_OBJS) $(B)/libuser.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(PKG_LIBS) -o $@
-$(B)/lab-%: $(B)/tools/lab/%.o
+$(B)/lab-server: $(call lab_objs,server)
+$(B)/lab-client: $(call lab_objs,client)
+$(LAB_BINS):
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lm -lpthread -o $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(PKG_LIBS) -o $@
 $(B)/tools/bench/bench.o: | $(BENCH_BPF)
 $(B)/bench: $(B)/tools/bench/bench.o $(B)/libuser.a
 	$(call say,LINK,$@)
