@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash disable=SC2034
+# What every e2e test begins with: TAP output and the lab. Sourced by bash.
+#
+#   check WHAT CMD…         ok if CMD succeeds; what it printed is shown if it does not
+#   check_equal WHAT A B    ok if the two are the same
+#   check_within WHAT VALUE LOW HIGH
+#   check_exit WHAT CODE CMD…
+#   plan                    the last line of a test: prints the plan; the test fails if a check did
+#   bail WHY                ends the test as failed: what follows cannot work
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+# shellcheck source=tools/lab/lab
+. tools/lab/lab
+TESTS=0 TESTS_FAILED=0
+
+ok() { TESTS=$((TESTS + 1)); echo "ok $TESTS - $*"; }
+
+not_ok() {
+	TESTS=$((TESTS + 1)) TESTS_FAILED=$((TESTS_FAILED + 1))
+	echo "not ok $TESTS - $*"
+}
+
+# Keeps output of several lines in the comments of TAP.
+note() {
+	local line
+	while IFS= read -r line; do echo "# $line"; done <<<"$*"
+}
+
+check() {
+	local what=$1 output
+	shift
+	if output=$("$@" 2>&1); then
+		ok "$what"
+	else
+		not_ok "$what"
+		note "command: $*"
+		note "$output"
+		return 1
+	fi
+}
+
+check_equal() {
+	if [ "$2" = "$3" ]; then
+		ok "$1"
+	else
+		not_ok "$1"
+		note "$2"
+		note "is not"
+		note "$3"
+		return 1
+	fi
+}
+
+check_within() {
+	if awk -v x="$2" -v low="$3" -v high="$4" 'BEGIN { exit !(x ~ /^[-+.0-9e]+$/ && x + 0 >= low + 0 && x + 0 <= high + 0) }'; then
+		ok "$1: $2 in [$3, $4]"
+	else
+		not_ok "$1: '$2' is not in [$3, $4]"
+		return 1
+	fi
+}
+
+check_exit() {
+	local what=$1 wanted=$2 output rc=0
+	shift 2
+	output=$("$@" 2>&1) || rc=$?
+	if [ "$rc" -eq "$wanted" ]; then
+		ok "$what"
+	else
+		not_ok "$what"
+		note "exit code $rc, not $wanted, of: $*"
+		note "$output"
+		return 1
+	fi
+}
+
+plan() {
+	echo "1..$TESTS"
+	[ "$TESTS_FAILED" -eq 0 ]
+}
+
+bail() {
+	not_ok "$*"
+	plan
+	exit 1
+}
+
+# load ARG…: lab-client in the client namespace; its report is left in $REPORT.
+load() {
+	local errors="$LAB_DIR/load.errors"
+	REPORT=$(lab_ns client "$LAB_BUILD/lab-client" "$@" 2>"$errors") || bail "lab-client $*: $(cat "$errors")"
+}
+
+# stats NAME: the counts of a lab-server are left in $STATS.
+stats() { STATS=$(lab_tell "$1" stats) || bail "no counts from $1"; }
+
+# of JSON FILTER: a value out of a report.
+of() { jq -cS "$2" <<<"$1"; }
