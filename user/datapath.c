@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Loads the three objects over one set of pinned maps, attaches, and cleans up what a failure leaves. */
+#include "user/datapath.h"
+
+#include <errno.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "reply.skel.h"
+#include "split.skel.h"
+#include "sweep.skel.h"
+#include "user/datapath_internal.h"
+#include "user/error.h"
+
+#define BPFFS "/sys/fs/bpf"
+
+static int print_libbpf(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	if (level != LIBBPF_WARN || !getenv("CANARYD_LIBBPF_LOG"))
+		return 0;
+	return vfprintf(stderr, format, arguments);
+}
+
+static bool is_bpffs(const char *path)
+{
+	struct statfs fs;
+
+	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
+}
+
+/* Makes the pin directory. bpffs is mounted at its usual place where nothing has done so yet. */
+static int make_pin_dir(struct datapath *datapath, char **ret_error)
+{
+	if (!strncmp(datapath->pin_dir, BPFFS "/", strlen(BPFFS "/")) && !is_bpffs(BPFFS) &&
+	    mount("bpf", BPFFS, "bpf", 0, "mode=0700"))
+		return error_set(ret_error, -errno, "cannot mount bpffs at " BPFFS ": %m (mount -t bpf bpf " BPFFS ")");
+	if (!mkdir(datapath->pin_dir, 0700) || errno == EEXIST) {
+		if (is_bpffs(datapath->pin_dir))
+			return 0;
+		rmdir(datapath->pin_dir);
+		return error_set(ret_error, -EINVAL, "pin_dir %s is not on bpffs (choose one below " BPFFS ")",
+				 datapath->pin_dir);
+	}
+	return error_set(ret_error, -errno, "cannot make pin_dir %s: %m%s", datapath->pin_dir,
+			 errno == EPERM || errno == EACCES ? " (run as root)" : "");
+}
+
+static void map_pin_path(const struct datapath *datapath, const char *map, char path[DATAPATH_PATH])
+{
+	snprintf(path, DATAPATH_PATH, "%s/%s", datapath->pin_dir, map);
+}
+
+/* What is pinned under the map's name, if anything: its size is taken over, another layout is refused. */
+static int adopt_pinned(struct datapath *datapath, struct bpf_map *map, const char *path, char **ret_error)
+{
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info);
+	int fd = bpf_obj_get(path), r;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : error_set(ret_error, -errno, "cannot open the pinned map %s: %m", path);
+	r = bpf_obj_get_info_by_fd(fd, &info, &size) ? -errno : 0;
+	close(fd);
+	if (r)
+		return error_set(ret_error, r, "cannot read the pinned map %s: %s", path, strerror(-r));
+	if (info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
+	    info.value_size != bpf_map__value_size(map) || info.map_flags != bpf_map__map_flags(map))
+		return error_set(ret_error, -EPROTO,
+				 "%s has the layout of another version of canaryd (run that version's `canaryctl "
+				 "detach` first; it ends the flows that are open)", path);
+	datapath->adopted = true;
+	return bpf_map__set_max_entries(map, info.max_entries);
+}
+
+static int prepare_maps(struct datapath *datapath, struct bpf_object *object, char **ret_error)
+{
+	const struct {
+		const char *name;
+		uint32_t entries;
+	} sizes[] = {
+		{ "flows", datapath->flows_max },
+		{ "versions", datapath->versions_max },
+		{ "maglev", datapath->versions_max },
+		{ "version_stats", datapath->versions_max * CANARY_STATS_SLOTS },
+		{ "latency", datapath->versions_max * CANARY_STATS_SLOTS * CANARY_LATENCIES },
+		{ "backends", datapath->backends_max },
+		{ "backend_addresses", datapath->backends_max },
+		{ "backend_stats", datapath->backends_max },
+		{ "active_flows", datapath->backends_max },
+		{ "backend_latency", datapath->backends_max * CANARY_LATENCIES },
+	};
+	char path[DATAPATH_PATH];
+	struct bpf_map *map;
+	int r;
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		map = bpf_object__find_map_by_name(object, sizes[i].name);
+		if (map)
+			bpf_map__set_max_entries(map, sizes[i].entries);
+	}
+	bpf_object__for_each_map(map, object) {
+		if (bpf_map__is_internal(map))
+			continue;
+		map_pin_path(datapath, bpf_map__name(map), path);
+		r = adopt_pinned(datapath, map, path, ret_error);
+		if (r)
+			return r;
+		bpf_map__set_pin_path(map, path);
+	}
+	return 0;
+}
+
+static int explain_load_failure(int r, const char *what, char **ret_error)
+{
+	if (access("/sys/kernel/btf/vmlinux", R_OK))
+		return error_set(ret_error, -EOPNOTSUPP, "this kernel has no BTF (/sys/kernel/btf/vmlinux); canaryd needs "
+				 "CONFIG_DEBUG_INFO_BTF=y: any Debian kernel since 5.10 has it");
+	if (r == -EPERM)
+		return error_set(ret_error, -EPERM, "no privilege to load BPF programs (run as root, or with CAP_BPF, "
+				 "CAP_NET_ADMIN and CAP_PERFMON)");
+	if (r == -EINVAL || r == -EOPNOTSUPP || r == -EACCES)
+		return error_set(ret_error, -EOPNOTSUPP, "the kernel refuses the %s program: %s (linux 5.10 or later is "
+				 "needed; CANARYD_LIBBPF_LOG=1 shows why)", what, strerror(-r));
+	return error_set(ret_error, r, "cannot load the %s program: %s (CANARYD_LIBBPF_LOG=1 shows why)", what,
+			 strerror(-r));
+}
+
+static int load_object(struct datapath *datapath, struct bpf_object *object, const char *what, char **ret_error)
+{
+	int r = prepare_maps(datapath, object, ret_error);
+
+	if (r)
+		return r;
+	r = bpf_object__load(object);
+	return r ? explain_load_failure(r, what, ret_error) : 0;
+}
+
+static int load_objects(struct datapath *datapath, char **ret_error)
+{
+	int r;
+
+	datapath->split = split_bpf__open();
+	datapath->reply = reply_bpf__open();
+	datapath->sweep = sweep_bpf__open();
+	if (!datapath->split || !datapath->reply || !datapath->sweep)
+		return error_set(ret_error, -errno, "cannot open the BPF objects: %m");
+	r = load_object(datapath, datapath->split->obj, "split", ret_error);
+	if (!r)
+		r = load_object(datapath, datapath->reply->obj, "reply", ret_error);
+	if (!r)
+		r = load_object(datapath, datapath->sweep->obj, "sweep", ret_error);
+	if (r)
+		return r;
+#define X(name)                                                                                                     \
+	datapath->map.name = bpf_object__find_map_fd_by_name(datapath->split->obj, #name);                          \
+	if (datapath->map.name < 0)                                                                                 \
+		datapath->map.name = bpf_object__find_map_fd_by_name(datapath->reply->obj, #name);
+	DATAPATH_MAPS(X)
+#undef X
+	datapath->flows_max = bpf_map__max_entries(datapath->split->maps.flows);
+	datapath->versions_max = bpf_map__max_entries(datapath->split->maps.versions);
+	datapath->backends_max = bpf_map__max_entries(datapath->split->maps.backends);
+	return 0;
+}
+
+static int attach_sweep(struct datapath *datapath)
+{
+	union bpf_iter_link_info info = { .map = { .map_fd = datapath->map.flows } };
+	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info, .link_info_len = sizeof(info));
+
+	datapath->sweep_link = bpf_program__attach_iter(datapath->sweep->progs.canary_sweep, &options);
+	return datapath->sweep_link ? 0 : -errno;
+}
+
+static int hand_event(void *context, void *data, size_t size)
+{
+	struct datapath *datapath = context;
+
+	if (size >= sizeof(struct canary_event) && datapath->on_event)
+		datapath->on_event(data, datapath->on_event_context);
+	return 0;
+}
+
+static int open_loaded(struct datapath *datapath, char **ret_error)
+{
+	int r = datapath_map_memory(datapath);
+
+	if (!r)
+		r = attach_sweep(datapath);
+	if (!r) {
+		datapath->events = ring_buffer__new(datapath->map.events, hand_event, datapath, NULL);
+		r = datapath->events ? 0 : -errno;
+	}
+	if (r)
+		return error_set(ret_error, r, "cannot use the loaded maps: %s", strerror(-r));
+	datapath->control->abi = CANARY_ABI;
+	datapath->control->events_per_cpu = datapath->events_per_cpu;
+	return 0;
+}
+
+static int attach_all(struct datapath *datapath, const struct datapath_options *options, char **ret_error)
+{
+	int r;
+
+	for (size_t i = 0; i < options->n_interfaces; i++) {
+		r = datapath_attach(datapath, options->interfaces[i], &datapath->interface[i], ret_error);
+		if (r)
+			return r;
+		datapath->n_interfaces++;
+	}
+	return 0;
+}
+
+static void remove_pins(const struct datapath *datapath)
+{
+	char path[DATAPATH_PATH];
+
+#define X(name)                                                                                                     \
+	map_pin_path(datapath, #name, path);                                                                        \
+	unlink(path);
+	DATAPATH_MAPS(X)
+	X(event_budget)
+#undef X
+	rmdir(datapath->pin_dir);
+}
+
+static int check_options(const struct datapath_options *options, char **ret_error)
+{
+	if (strlen(options->pin_dir) >= DATAPATH_PIN_DIR)
+		return error_set(ret_error, -ENAMETOOLONG, "pin_dir: at most %d characters", DATAPATH_PIN_DIR - 1);
+	if (options->n_interfaces > DATAPATH_INTERFACES_MAX)
+		return error_set(ret_error, -E2BIG, "at most %d interfaces", DATAPATH_INTERFACES_MAX);
+	for (size_t i = 0; i < options->n_interfaces; i++)
+		if (!if_nametoindex(options->interfaces[i]))
+			return error_set(ret_error, -ENODEV,
+					 "there is no interface %s (`ip link` lists them; `interfaces:` in the "
+					 "configuration names those to use)", options->interfaces[i]);
+	return 0;
+}
+
+int datapath_open(const struct datapath_options *options, struct datapath **ret, char **ret_error)
+{
+	struct datapath *datapath;
+	int r = check_options(options, ret_error);
+
+	if (r)
+		return r;
+	datapath = calloc(1, sizeof(*datapath));
+	if (!datapath)
+		return error_set(ret_error, -ENOMEM, "out of memory");
+	libbpf_set_print(print_libbpf);
+	snprintf(datapath->pin_dir, sizeof(datapath->pin_dir), "%s", options->pin_dir);
+	datapath->flows_max = options->flows;
+	datapath->versions_max = options->versions;
+	datapath->backends_max = options->backends;
+	datapath->events_per_cpu = options->events_per_cpu;
+	datapath->cpus = libbpf_num_possible_cpus();
+	r = make_pin_dir(datapath, ret_error);
+	if (!r)
+		r = load_objects(datapath, ret_error);
+	if (!r)
+		r = open_loaded(datapath, ret_error);
+	if (!r)
+		r = attach_all(datapath, options, ret_error);
+	if (r) {
+		bool adopted = datapath->adopted;
+
+		for (size_t i = 0; !adopted && i < datapath->n_interfaces; i++)
+			datapath_unlink(datapath, &datapath->interface[i]);
+		if (!adopted)
+			remove_pins(datapath);
+		datapath_close(datapath);
+		return r;
+	}
+	*ret = datapath;
+	return 0;
+}
+
+struct datapath *datapath_close(struct datapath *datapath)
+{
+	if (!datapath)
+		return NULL;
+	ring_buffer__free(datapath->events);
+	bpf_link__destroy(datapath->sweep_link);
+	datapath_unmap_memory(datapath);
+	sweep_bpf__destroy(datapath->sweep);
+	reply_bpf__destroy(datapath->reply);
+	split_bpf__destroy(datapath->split);
+	free(datapath);
+	return NULL;
+}
+
+int datapath_detach(struct datapath *datapath, char **ret_error)
+{
+	for (size_t i = 0; i < datapath->n_interfaces; i++)
+		datapath_unlink(datapath, &datapath->interface[i]);
+	datapath->n_interfaces = 0;
+	remove_pins(datapath);
+	if (!access(datapath->pin_dir, F_OK))
+		return error_set(ret_error, -ENOTEMPTY, "%s is not empty: canaryd removed what it made, look at the rest",
+				 datapath->pin_dir);
+	return 0;
+}
+
+bool datapath_adopted(const struct datapath *datapath)
+{
+	return datapath->adopted;
+}
+
+size_t datapath_interfaces(const struct datapath *datapath, const struct datapath_interface **ret)
+{
+	*ret = datapath->interface;
+	return datapath->n_interfaces;
+}
+
+uint32_t datapath_flows_capacity(const struct datapath *datapath)
+{
+	return datapath->flows_max;
+}
+
+uint32_t datapath_versions_max(const struct datapath *datapath)
+{
+	return datapath->versions_max;
+}
+
+uint32_t datapath_backends_max(const struct datapath *datapath)
+{
+	return datapath->backends_max;
+}
+
+int datapath_split_fd(const struct datapath *datapath)
+{
+	return bpf_program__fd(datapath->split->progs.canary_split);
+}
+
+int datapath_reply_fd(const struct datapath *datapath)
+{
+	return bpf_program__fd(datapath->reply->progs.canary_reply);
+}
+
+int datapath_explain_fd(const struct datapath *datapath)
+{
+	return bpf_program__fd(datapath->split->progs.canary_explain);
+}

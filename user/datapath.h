@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The data plane as the daemon sees it: loads the kernel programs, attaches them through pinned links, pins the maps,
+ * and reads and writes map values. user/datapath*.c alone include <bpf/…>; everyone else uses this header.
+ *
+ * What is pinned outlives the daemon: datapath_close() leaves every packet flowing, datapath_detach() alone ends it.
+ * Functions return 0 or a negative errno; those with ret_error also a sentence with the mend, which the caller frees.
+ */
+#ifndef CANARYD_DATAPATH_H
+#define CANARYD_DATAPATH_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <canaryd/abi.h>
+
+#define DATAPATH_INTERFACES_MAX 32
+#define DATAPATH_PORT_ELEMENTS 1024
+#define DATAPATH_SERVICES_MAX 64
+
+struct datapath;
+
+/* Where the programs are attached, and how. */
+struct datapath_interface {
+	char name[IFNAMSIZ];
+	unsigned ifindex;
+	bool xdp_native; /* false: generic XDP, slower; the driver has no native XDP */
+	bool tcx;        /* false: clsact */
+};
+
+struct datapath_options {
+	const char *pin_dir;         /* on bpffs; made where it does not exist */
+	uint32_t flows;              /* sizes of the maps; where maps are pinned already, theirs hold */
+	uint32_t versions;
+	uint32_t backends;
+	uint32_t events_per_cpu;     /* sampled events a second */
+	const char *const *interfaces;
+	size_t n_interfaces;
+};
+
+/*
+ * Loads, pins and attaches, or adopts what an earlier daemon left pinned: maps are kept, programs are replaced
+ * atomically. On failure nothing is attached or pinned that was not before. -EPERM: privilege; -EOPNOTSUPP: the kernel
+ * lacks a feature; -ENODEV: no such interface; -EBUSY: the hook is taken; -EPROTO: pins of another layout.
+ */
+int datapath_open(const struct datapath_options *options, struct datapath **ret, char **ret_error);
+struct datapath *datapath_close(struct datapath *datapath);
+
+/* Takes the programs off their interfaces and every pin away. The data plane ends here. */
+int datapath_detach(struct datapath *datapath, char **ret_error);
+
+/* Whether the maps were found pinned, with the flows of an earlier daemon in them. */
+bool datapath_adopted(const struct datapath *datapath);
+size_t datapath_interfaces(const struct datapath *datapath, const struct datapath_interface **ret);
+uint32_t datapath_flows_capacity(const struct datapath *datapath);
+uint32_t datapath_versions_max(const struct datapath *datapath);
+uint32_t datapath_backends_max(const struct datapath *datapath);
+
+/* ---- configuration ----------------------------------------------------------------------------------------- */
+
+int datapath_set_service(struct datapath *datapath, const struct canary_endpoint *vip,
+			 const struct canary_service *service);
+int datapath_delete_service(struct datapath *datapath, const struct canary_endpoint *vip);
+
+/* The next key after `key` (NULL: the first) and its value; -ENOENT at the end. */
+int datapath_next_service(const struct datapath *datapath, const struct canary_endpoint *key,
+			  struct canary_endpoint *ret_vip, struct canary_service *ret_service);
+
+int datapath_set_version(struct datapath *datapath, uint32_t index, const struct canary_version *version);
+int datapath_get_version(const struct datapath *datapath, uint32_t index, struct canary_version *ret);
+
+/* The backend, and its address for replies, which carry `vip`. */
+int datapath_set_backend(struct datapath *datapath, uint32_t index, const struct canary_backend *backend,
+			 const struct canary_endpoint *vip);
+int datapath_get_backend(const struct datapath *datapath, uint32_t index, struct canary_backend *ret);
+int datapath_delete_backend(struct datapath *datapath, uint32_t index);
+
+/* Swaps a version's table in whole; NULL: the version has no backends. */
+int datapath_set_maglev(struct datapath *datapath, uint32_t version, const canary_maglev *table);
+
+/* Says which ports may be ours: DATAPATH_PORT_ELEMENTS elements. Set bits first, clear them last. */
+int datapath_set_ports(struct datapath *datapath, const struct canary_ports *ports);
+
+/* Mapped memory, valid until datapath_close(). weights.c is the one writer of splits. */
+struct canary_split *datapath_split(struct datapath *datapath, uint32_t service);
+
+/* ---- measurement ------------------------------------------------------------------------------------------- */
+
+/* Sums over the CPUs. Cumulative since the maps were made. */
+int datapath_version_stats(const struct datapath *datapath, uint32_t version, bool judged,
+			   struct canary_counters *ret);
+int datapath_backend_stats(const struct datapath *datapath, uint32_t backend, struct canary_counters *ret);
+int datapath_latency(const struct datapath *datapath, uint32_t version, bool judged, enum canary_latency kind,
+		     struct canary_histogram *ret);
+int datapath_backend_latency(const struct datapath *datapath, uint32_t backend, enum canary_latency kind,
+			     struct canary_histogram *ret);
+int datapath_reasons(const struct datapath *datapath, struct canary_reasons *ret);
+
+/*
+ * Walks the flow table once: timeouts are counted, ended flows removed. Takes some 100 ns an entry. Afterwards
+ * datapath_active_flows() says what was found.
+ */
+int datapath_sweep(struct datapath *datapath);
+int datapath_active_flows(const struct datapath *datapath, uint32_t backend, uint64_t *ret_open, uint64_t *ret_closed);
+
+/* Asks the live program where a flow would go; `explain->key` is the question. */
+int datapath_explain(const struct datapath *datapath, struct canary_explain *explain);
+
+/* Readable when events wait; datapath_read_events() hands each to `handle`. */
+int datapath_events_fd(const struct datapath *datapath);
+int datapath_read_events(struct datapath *datapath);
+void datapath_on_event(struct datapath *datapath, void (*handle)(const struct canary_event *, void *), void *context);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Attaches the two packet programs to an interface: XDP and TCX through links pinned below PIN_DIR/links, so that they
+ * stay when the daemon goes; clsact, where the kernel has no TCX, stays by itself. A link that is pinned already gets
+ * the new program in one atomic step.
+ */
+#include "user/datapath_internal.h"
+
+#include <errno.h>
+#include <linux/if_link.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "user/error.h"
+
+#ifndef BPF_TCX_EGRESS
+#define ATTACH_TCX_EGRESS ((enum bpf_attach_type)47) /* linux 6.6; Debian 12's headers are older */
+#else
+#define ATTACH_TCX_EGRESS BPF_TCX_EGRESS
+#endif
+
+#define CLSACT_PRIORITY 0xca
+#define CLSACT_HANDLE 1
+
+static void link_path(const struct datapath *datapath, const char *hook, const char *interface, char path[DATAPATH_PATH])
+{
+	snprintf(path, DATAPATH_PATH, "%s/links/%s_%s", datapath->pin_dir, hook, interface);
+}
+
+/* Is this link still on the interface? One whose interface went away stays, but is attached to nothing. */
+static bool link_is_on(int fd, unsigned ifindex)
+{
+	struct bpf_link_info info = {};
+	__u32 size = sizeof(info);
+
+	/* TCX came after Debian 12's headers: its ifindex stands where XDP's does, first in the union. */
+	return !bpf_obj_get_info_by_fd(fd, &info, &size) && info.xdp.ifindex == ifindex;
+}
+
+static bool xdp_is_native(unsigned ifindex)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+
+	return !bpf_xdp_query(ifindex, 0, &query) && query.attach_mode == XDP_ATTACHED_DRV;
+}
+
+/* Gives a pinned link the new program. Returns 1 where there is none that can be used, else 0 or a negative errno. */
+static int adopt_link(const char *path, int program_fd, unsigned ifindex)
+{
+	int fd = bpf_obj_get(path), r;
+
+	if (fd < 0)
+		return errno == ENOENT ? 1 : -errno;
+	if (!link_is_on(fd, ifindex)) {
+		close(fd);
+		unlink(path);
+		return 1;
+	}
+	r = bpf_link_update(fd, program_fd, NULL) ? -errno : 0;
+	close(fd);
+	return r;
+}
+
+static int pin_link(int fd, const char *path)
+{
+	int r = bpf_obj_pin(fd, path) ? -errno : 0;
+
+	close(fd); /* the pin holds it */
+	return r;
+}
+
+static int explain_xdp_failure(int r, const char *name, unsigned ifindex, char **ret_error)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+
+	if (r == -EBUSY || r == -EEXIST) {
+		bpf_xdp_query(ifindex, 0, &query);
+		return error_set(ret_error, -EBUSY,
+				 "%s has another XDP program already (id %u: `bpftool prog show id %u` names it; take it "
+				 "off with `ip link set dev %s xdp off`, or `canaryctl detach` where it is another canaryd)",
+				 name, query.prog_id, query.prog_id, name);
+	}
+	return error_set(ret_error, r, "cannot attach XDP to %s: %s (an MTU above 3506 or LRO keeps some drivers from it)",
+			 name, strerror(-r));
+}
+
+static int attach_xdp(struct datapath *datapath, struct datapath_interface *interface, char **ret_error)
+{
+	int program_fd = datapath_split_fd(datapath), fd, r;
+	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = XDP_FLAGS_DRV_MODE);
+	char path[DATAPATH_PATH];
+
+	link_path(datapath, "xdp", interface->name, path);
+	r = adopt_link(path, program_fd, interface->ifindex);
+	if (r == 1) {
+		fd = bpf_link_create(program_fd, interface->ifindex, BPF_XDP, &options);
+		if (fd == -EOPNOTSUPP || fd == -EINVAL) {
+			options.flags = XDP_FLAGS_SKB_MODE;
+			fd = bpf_link_create(program_fd, interface->ifindex, BPF_XDP, &options);
+		}
+		r = fd < 0 ? fd : pin_link(fd, path);
+	}
+	if (r)
+		return explain_xdp_failure(r, interface->name, interface->ifindex, ret_error);
+	interface->xdp_native = xdp_is_native(interface->ifindex);
+	return 0;
+}
+
+static int attach_clsact(struct datapath *datapath, unsigned ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY,
+		    .prog_fd = datapath_reply_fd(datapath), .flags = BPF_TC_F_REPLACE);
+	int r = bpf_tc_hook_create(&hook);
+
+	if (r && r != -EEXIST)
+		return r;
+	return bpf_tc_attach(&hook, &options);
+}
+
+static int attach_tc(struct datapath *datapath, struct datapath_interface *interface, char **ret_error)
+{
+	int program_fd = datapath_reply_fd(datapath), fd, r;
+	char path[DATAPATH_PATH];
+
+	link_path(datapath, "tcx", interface->name, path);
+	r = adopt_link(path, program_fd, interface->ifindex);
+	if (r == 1) {
+		fd = bpf_link_create(program_fd, interface->ifindex, ATTACH_TCX_EGRESS, NULL);
+		r = fd < 0 ? fd : pin_link(fd, path);
+	}
+	interface->tcx = !r;
+	if (r == -EINVAL || r == -EOPNOTSUPP)
+		r = attach_clsact(datapath, interface->ifindex);
+	if (r)
+		return error_set(ret_error, r, "cannot attach to tc egress of %s: %s", interface->name, strerror(-r));
+	return 0;
+}
+
+static void detach_clsact(unsigned ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
+
+	bpf_tc_detach(&hook, &options);
+}
+
+int datapath_attach(struct datapath *datapath, const char *name, struct datapath_interface *ret, char **ret_error)
+{
+	struct datapath_interface interface = { .ifindex = if_nametoindex(name) };
+	char path[DATAPATH_PATH];
+	int r;
+
+	snprintf(interface.name, sizeof(interface.name), "%s", name);
+	snprintf(path, sizeof(path), "%s/links", datapath->pin_dir);
+	if (mkdir(path, 0700) && errno != EEXIST)
+		return error_set(ret_error, -errno, "cannot make %s: %m", path);
+	/* Replies first: a request that is steered must find its way back. */
+	r = attach_tc(datapath, &interface, ret_error);
+	if (r)
+		return r;
+	r = attach_xdp(datapath, &interface, ret_error);
+	if (r && !datapath->adopted)
+		datapath_unlink(datapath, &interface);
+	if (!r)
+		*ret = interface;
+	return r;
+}
+
+/* Unlinking the last pin of a link takes its program off the hook. Requests first: see datapath_attach(). */
+void datapath_unlink(const struct datapath *datapath, const struct datapath_interface *interface)
+{
+	char path[DATAPATH_PATH];
+
+	link_path(datapath, "xdp", interface->name, path);
+	unlink(path);
+	link_path(datapath, "tcx", interface->name, path);
+	unlink(path);
+	if (!interface->tcx)
+		detach_clsact(interface->ifindex);
+	snprintf(path, sizeof(path), "%s/links", datapath->pin_dir);
+	rmdir(path);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What user/datapath*.c share. */
+#ifndef CANARYD_DATAPATH_INTERNAL_H
+#define CANARYD_DATAPATH_INTERNAL_H
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "user/datapath.h"
+
+#define DATAPATH_PIN_DIR 108 /* bytes, NUL included */
+#define DATAPATH_PATH 192    /* bytes of a pin's path below it */
+
+struct split_bpf;
+struct reply_bpf;
+struct sweep_bpf;
+
+/* Descriptors of the maps, by name; they belong to the skeletons. */
+#define DATAPATH_MAPS(X)                                                                                            \
+	X(ports) X(services) X(splits) X(versions) X(backends) X(backend_addresses) X(maglev) X(flows)              \
+	X(version_stats) X(backend_stats) X(latency) X(backend_latency) X(active_flows) X(reasons) X(control) X(events)
+
+struct datapath_map_fds {
+#define X(name) int name;
+	DATAPATH_MAPS(X)
+#undef X
+};
+
+struct datapath {
+	char pin_dir[DATAPATH_PIN_DIR];
+	bool adopted;
+	struct split_bpf *split;
+	struct reply_bpf *reply;
+	struct sweep_bpf *sweep;
+	struct datapath_map_fds map;
+	struct datapath_interface interface[DATAPATH_INTERFACES_MAX];
+	size_t n_interfaces;
+	struct bpf_link *sweep_link;
+	struct ring_buffer *events;
+	void (*on_event)(const struct canary_event *, void *);
+	void *on_event_context;
+	struct canary_split *splits;
+	struct canary_control *control;
+	uint32_t flows_max;
+	uint32_t versions_max;
+	uint32_t backends_max;
+	uint32_t events_per_cpu;
+	int cpus;
+};
+
+/* datapath_attach.c: attaches to one interface, or adopts the pinned links; a failure undoes what this call did. */
+int datapath_attach(struct datapath *datapath, const char *name, struct datapath_interface *ret, char **ret_error);
+void datapath_unlink(const struct datapath *datapath, const struct datapath_interface *interface);
+
+/* datapath_maps.c: maps the mmapable ones, after loading; and the way back. */
+int datapath_map_memory(struct datapath *datapath);
+void datapath_unmap_memory(struct datapath *datapath);
+
+int datapath_split_fd(const struct datapath *datapath);
+int datapath_reply_fd(const struct datapath *datapath);
+int datapath_explain_fd(const struct datapath *datapath);
+
+#endif

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reads and writes map values. */
+#include "user/datapath_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(struct canary_split) % 8 == 0, "elements of a mapped array are 8-byte aligned");
+
+static size_t pages(size_t size)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+
+	return (size + page - 1) / page * page;
+}
+
+static void *map_memory(int fd, size_t size)
+{
+	void *memory = mmap(NULL, pages(size), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+int datapath_map_memory(struct datapath *datapath)
+{
+	datapath->splits = map_memory(datapath->map.splits, sizeof(struct canary_split) * DATAPATH_SERVICES_MAX);
+	if (!datapath->splits)
+		return -errno;
+	datapath->control = map_memory(datapath->map.control, sizeof(struct canary_control));
+	return datapath->control ? 0 : -errno;
+}
+
+void datapath_unmap_memory(struct datapath *datapath)
+{
+	if (datapath->splits)
+		munmap(datapath->splits, pages(sizeof(struct canary_split) * DATAPATH_SERVICES_MAX));
+	if (datapath->control)
+		munmap(datapath->control, pages(sizeof(struct canary_control)));
+}
+
+/* ---- configuration ----------------------------------------------------------------------------------------- */
+
+int datapath_set_service(struct datapath *datapath, const struct canary_endpoint *vip,
+			 const struct canary_service *service)
+{
+	return bpf_map_update_elem(datapath->map.services, vip, service, BPF_ANY);
+}
+
+int datapath_delete_service(struct datapath *datapath, const struct canary_endpoint *vip)
+{
+	return bpf_map_delete_elem(datapath->map.services, vip);
+}
+
+int datapath_next_service(const struct datapath *datapath, const struct canary_endpoint *key,
+			  struct canary_endpoint *ret_vip, struct canary_service *ret_service)
+{
+	struct canary_endpoint next;
+	int r = bpf_map_get_next_key(datapath->map.services, key, &next);
+
+	if (!r)
+		r = bpf_map_lookup_elem(datapath->map.services, &next, ret_service);
+	if (!r)
+		*ret_vip = next;
+	return r;
+}
+
+int datapath_set_version(struct datapath *datapath, uint32_t index, const struct canary_version *version)
+{
+	return bpf_map_update_elem(datapath->map.versions, &index, version, BPF_ANY);
+}
+
+int datapath_get_version(const struct datapath *datapath, uint32_t index, struct canary_version *ret)
+{
+	return bpf_map_lookup_elem(datapath->map.versions, &index, ret);
+}
+
+int datapath_set_backend(struct datapath *datapath, uint32_t index, const struct canary_backend *backend,
+			 const struct canary_endpoint *vip)
+{
+	struct canary_backend_address address = { .vip = *vip, .backend = index, .version = backend->version };
+	int r = bpf_map_update_elem(datapath->map.backend_addresses, &backend->endpoint, &address, BPF_ANY);
+
+	return r ? r : bpf_map_update_elem(datapath->map.backends, &index, backend, BPF_ANY);
+}
+
+int datapath_get_backend(const struct datapath *datapath, uint32_t index, struct canary_backend *ret)
+{
+	return bpf_map_lookup_elem(datapath->map.backends, &index, ret);
+}
+
+int datapath_delete_backend(struct datapath *datapath, uint32_t index)
+{
+	struct canary_backend backend, none = {};
+	int r = datapath_get_backend(datapath, index, &backend);
+
+	if (!r)
+		r = bpf_map_update_elem(datapath->map.backends, &index, &none, BPF_ANY);
+	if (!r)
+		r = bpf_map_delete_elem(datapath->map.backend_addresses, &backend.endpoint);
+	return r == -ENOENT ? 0 : r;
+}
+
+int datapath_set_maglev(struct datapath *datapath, uint32_t version, const canary_maglev *table)
+{
+	uint32_t zero = 0;
+	int inner, r;
+
+	if (!table) {
+		r = bpf_map_delete_elem(datapath->map.maglev, &version);
+		return r == -ENOENT ? 0 : r;
+	}
+	inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "maglev_table", sizeof(zero), sizeof(*table), 1, NULL);
+	if (inner < 0)
+		return inner;
+	r = bpf_map_update_elem(inner, &zero, table, BPF_ANY);
+	if (!r)
+		r = bpf_map_update_elem(datapath->map.maglev, &version, &inner, BPF_ANY);
+	close(inner); /* the outer map holds it */
+	return r;
+}
+
+int datapath_set_ports(struct datapath *datapath, const struct canary_ports *ports)
+{
+	struct canary_ports now;
+	int r;
+
+	for (uint32_t i = 0; i < DATAPATH_PORT_ELEMENTS; i++) {
+		r = bpf_map_lookup_elem(datapath->map.ports, &i, &now);
+		if (!r && memcmp(&now, &ports[i], sizeof(now)))
+			r = bpf_map_update_elem(datapath->map.ports, &i, &ports[i], BPF_ANY);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+struct canary_split *datapath_split(struct datapath *datapath, uint32_t service)
+{
+	return service < DATAPATH_SERVICES_MAX ? &datapath->splits[service] : NULL;
+}
+
+/* ---- measurement ------------------------------------------------------------------------------------------- */
+
+/* Sums a per-CPU value of 64-bit counters. */
+static int sum_over_cpus(const struct datapath *datapath, int fd, uint32_t key, uint64_t *ret, size_t n)
+{
+	uint64_t *values = calloc(datapath->cpus, n * sizeof(*values));
+	int r;
+
+	if (!values)
+		return -ENOMEM;
+	r = bpf_map_lookup_elem(fd, &key, values);
+	if (!r) {
+		memset(ret, 0, n * sizeof(*ret));
+		for (int cpu = 0; cpu < datapath->cpus; cpu++)
+			for (size_t i = 0; i < n; i++)
+				ret[i] += values[cpu * n + i];
+	}
+	free(values);
+	return r;
+}
+
+#define SUM_OVER_CPUS(datapath, fd, key, ret)                                                                       \
+	sum_over_cpus(datapath, fd, key, (uint64_t *)(ret), sizeof(*(ret)) / sizeof(uint64_t))
+
+int datapath_version_stats(const struct datapath *datapath, uint32_t version, bool judged, struct canary_counters *ret)
+{
+	return SUM_OVER_CPUS(datapath, datapath->map.version_stats, CANARY_STATS_SLOT(version, judged), ret);
+}
+
+int datapath_backend_stats(const struct datapath *datapath, uint32_t backend, struct canary_counters *ret)
+{
+	return SUM_OVER_CPUS(datapath, datapath->map.backend_stats, backend, ret);
+}
+
+int datapath_latency(const struct datapath *datapath, uint32_t version, bool judged, enum canary_latency kind,
+		     struct canary_histogram *ret)
+{
+	return SUM_OVER_CPUS(datapath, datapath->map.latency,
+			     CANARY_LATENCY_SLOT(CANARY_STATS_SLOT(version, judged), kind), ret);
+}
+
+int datapath_backend_latency(const struct datapath *datapath, uint32_t backend, enum canary_latency kind,
+			     struct canary_histogram *ret)
+{
+	return SUM_OVER_CPUS(datapath, datapath->map.backend_latency, CANARY_LATENCY_SLOT(backend, kind), ret);
+}
+
+int datapath_reasons(const struct datapath *datapath, struct canary_reasons *ret)
+{
+	return SUM_OVER_CPUS(datapath, datapath->map.reasons, 0, ret);
+}
+
+static int clear_active(struct datapath *datapath, uint32_t half)
+{
+	struct canary_active_flows active;
+	int r;
+
+	for (uint32_t i = 0; i < datapath->backends_max; i++) {
+		r = bpf_map_lookup_elem(datapath->map.active_flows, &i, &active);
+		if (r)
+			return r;
+		if (!active.open[half] && !active.closed[half])
+			continue;
+		active.open[half] = 0;
+		active.closed[half] = 0;
+		r = bpf_map_update_elem(datapath->map.active_flows, &i, &active, BPF_ANY);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* The programs write through the same memory only while a sweep runs, so clearing before it loses nothing. */
+int datapath_sweep(struct datapath *datapath)
+{
+	uint32_t turn = datapath->control->sweep_turn + 1;
+	char buffer[4096];
+	ssize_t n;
+	int fd, r;
+
+	r = clear_active(datapath, turn & 1);
+	if (r)
+		return r;
+	__atomic_store_n(&datapath->control->sweep_turn, turn, __ATOMIC_RELEASE);
+	fd = bpf_iter_create(bpf_link__fd(datapath->sweep_link));
+	if (fd < 0)
+		return fd;
+	do
+		n = read(fd, buffer, sizeof(buffer));
+	while (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)));
+	r = n < 0 ? -errno : 0;
+	close(fd);
+	return r;
+}
+
+int datapath_active_flows(const struct datapath *datapath, uint32_t backend, uint64_t *ret_open, uint64_t *ret_closed)
+{
+	uint32_t half = datapath->control->sweep_turn & 1;
+	struct canary_active_flows active;
+	int r = bpf_map_lookup_elem(datapath->map.active_flows, &backend, &active);
+
+	if (r)
+		return r;
+	*ret_open = active.open[half];
+	*ret_closed = active.closed[half];
+	return 0;
+}
+
+int datapath_explain(const struct datapath *datapath, struct canary_explain *explain)
+{
+	struct canary_explain answer;
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = explain, .data_size_in = sizeof(*explain),
+		    .data_out = &answer, .data_size_out = sizeof(answer));
+	int r = bpf_prog_test_run_opts(datapath_explain_fd(datapath), &options);
+
+	if (r)
+		return r;
+	if (options.data_size_out != sizeof(answer))
+		return -EIO;
+	*explain = answer;
+	return 0;
+}
+
+int datapath_events_fd(const struct datapath *datapath)
+{
+	return ring_buffer__epoll_fd(datapath->events);
+}
+
+int datapath_read_events(struct datapath *datapath)
+{
+	int r = ring_buffer__consume(datapath->events);
+
+	return r < 0 ? r : 0;
+}
+
+void datapath_on_event(struct datapath *datapath, void (*handle)(const struct canary_event *, void *), void *context)
+{
+	datapath->on_event = handle;
+	datapath->on_event_context = context;
+}
