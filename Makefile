@@ -35,6 +35,7 @@ BPF_OBJS := $(patsubst bpf/%.bpf.c,$(B)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 SKELS := $(patsubst bpf/%.bpf.c,$(B)/%.skel.h,$(wildcard bpf/*.bpf.c))
 USER_OBJS := $(patsubst user/%.c,$(B)/user/%.o,$(filter-out user/main.c,$(wildcard user/*.c)))
 SAN_OBJS := $(patsubst $(B)/%,$(B)/san/%,$(USER_OBJS))
+FUZZ_OBJS := $(patsubst $(B)/%,$(B)/fuzz/%,$(USER_OBJS))
 CTL_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tools/canaryctl/*.c))
 LAB_BINS := $(B)/lab-server $(B)/lab-client
 LAB_SHARED := $(filter-out tools/lab/server% tools/lab/client%,$(wildcard tools/lab/*.c))
@@ -68,7 +69,7 @@ $(B)/%.skel.h: $(B)/bpf/%.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
 # ---- user space -----------------------------------------------------------------------------------------------
-$(B)/user/datapath.o $(B)/san/user/datapath.o: | $(SKELS)
+$(B)/user/datapath.o $(B)/san/user/datapath.o $(B)/fuzz/user/datapath.o: | $(SKELS)
 $(B)/%.o: %.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
@@ -106,11 +107,16 @@ $(B)/tests/bpf/%: tests/bpf/%.c $(B)/libuser.a
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $< $(B)/libuser.a -lcmocka $(PKG_LIBS) -o $@
-$(B)/tests/fuzz/%: tests/fuzz/%.c $(wildcard user/*.c bpf/*.h)
+$(B)/fuzz/%.o: %.c
+	$(call say,CC-FUZZ,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(SAN) -fsanitize=fuzzer-no-link -c $< -o $@
+$(B)/libuser-fuzz.a: $(FUZZ_OBJS)
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(B)/tests/fuzz/%: tests/fuzz/%.c $(B)/libuser-fuzz.a
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(CPPFLAGS) $(PKG_CFLAGS) $(filter-out -fstack-protector-strong,$(CFLAGS)) \
-		-fsanitize=fuzzer,address,undefined $< -o $@ $(PKG_LIBS)
+	$(Q)$(CLANG) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(SAN) -fsanitize=fuzzer $< $(B)/libuser-fuzz.a $(PKG_LIBS) -o $@
 
 ## test: install what is missing, build, run every ring of tests; last line: N passed, N failed, N skipped
 test: bootstrap-test
