@@ -91,7 +91,9 @@ static void test_format(void **state)
 
 static void test_host(void **state)
 {
-	static const char *const refused[] = { "", "192.0.2.1:80", "[2001:db8::1]", "::ffff:192.0.2.1", "eth0", "1.2.3" };
+	static const char *const refused[] = {
+		"", "192.0.2.1:80", "[2001:db8::1]", "::ffff:192.0.2.1", "eth0", "1.2.3"
+	};
 	char text[ADDRESS_MAX];
 	__be32 addr[4];
 
@@ -112,11 +114,21 @@ static void test_kinds(void **state)
 		const char *text;
 		bool loopback, unicast;
 	} rows[] = {
-		{ "127.0.0.1", true, true },        { "127.255.0.9", true, true },      { "128.0.0.1", false, true },
-		{ "0.0.0.0", false, false },        { "0.1.2.3", false, false },        { "224.0.0.1", false, false },
-		{ "239.255.255.255", false, false }, { "240.0.0.1", false, true },      { "255.255.255.255", false, false },
-		{ "::1", true, true },              { "::", false, false },             { "::2", false, true },
-		{ "ff02::1", false, false },        { "2001:db8::1", false, true },     { "fe80::1", false, true },
+		{ "127.0.0.1", true, true },
+		{ "127.255.0.9", true, true },
+		{ "128.0.0.1", false, true },
+		{ "0.0.0.0", false, false },
+		{ "0.1.2.3", false, false },
+		{ "224.0.0.1", false, false },
+		{ "239.255.255.255", false, false },
+		{ "240.0.0.1", false, true },
+		{ "255.255.255.255", false, false },
+		{ "::1", true, true },
+		{ "::", false, false },
+		{ "::2", false, true },
+		{ "ff02::1", false, false },
+		{ "2001:db8::1", false, true },
+		{ "fe80::1", false, true },
 	};
 	__be32 addr[4];
 
