@@ -25,7 +25,7 @@
 #define CONFIG_SERVICES_MAX 256
 #define CONFIG_VERSIONS_MAX 1024
 #define CONFIG_BACKENDS_MAX 4096
-#define CONFIG_STEPS_MAX 32
+#define CONFIG_STEPS_MAX 16
 
 enum config_mode {
 	CONFIG_MODE_DNAT = 0,
@@ -85,15 +85,21 @@ struct config_service {
 	struct config_rollout rollout;
 };
 
+/* What the judge is told, in the names of judge.h. E is evidence: 1/E bounds the chance that it came by accident. */
 struct config_judge {
 	double alpha;            /* of a false rollback, over the whole rollout */
 	double alpha_promotion;  /* of a step passed by a canary that is too bad */
-	double margin;           /* rollback: how many times as bad as the baseline a canary may be */
+	double margin;           /* rollback: how many times as often as the baseline a canary may fail */
 	double margin_promotion; /* promotion: the same */
-	double delta;            /* latency: relative slowness that is still equal */
-	double p0;               /* ratio of failures that is nobody's fault */
-	double warmup_s;         /* a canary backend's first seconds are measured, not judged */
-	double block_s;          /* late onset: a new start of the evidence every so often */
+	double delta;            /* rollback: by which fraction a canary may be slower */
+	double delta_promotion;  /* promotion: the same */
+	double p0;               /* ratio of failures that is never a regression */
+	double hold_evidence;    /* E at which nothing moves up any more */
+	double block_s;          /* late onset: the evidence starts again this often; 0: never */
+	double warmup_s;         /* a canary backend's first seconds are measured, not judged, but for the guard: */
+	double guard_margin;     /* so many times as many failures, */
+	double guard_evidence;   /* at this E, */
+	double guard_failures;   /* from at least so many failures */
 	double no_data_s;        /* without canary traffic for so long: held */
 };
 

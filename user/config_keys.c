@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table of configuration keys. A row here is all it takes to add one. */
+#include "user/config_keys.h"
+
+#include <netinet/in.h>
+
+#include "canaryd/api.h"
+#include "user/config.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define MUST CYAML_FLAG_DEFAULT
+#define MAY CYAML_FLAG_OPTIONAL
+#define LIST CYAML_FLAG_POINTER
+#define WORD(flag) (CYAML_FLAG_STRICT | (flag))
+#define DAY_S 86400.0
+#define YEAR_S (366 * DAY_S)
+
+static const cyaml_strval_t protocols[] = { { "tcp", IPPROTO_TCP }, { "udp", IPPROTO_UDP } };
+static const cyaml_strval_t modes[] = { { "dnat", CONFIG_MODE_DNAT } };
+static const cyaml_strval_t affinities[] = { { "flow", CANARY_AFFINITY_FLOW }, { "client", CANARY_AFFINITY_CLIENT } };
+static const cyaml_strval_t on_fails[] = {
+	{ "rollback", CONFIG_ON_FAIL_ROLLBACK },
+	{ "hold", CONFIG_ON_FAIL_HOLD },
+};
+
+/*
+ * Elements of lists of plain text. The element is a struct that begins with the text: libcyaml steps by the struct's
+ * size and writes the text, the rest is filled in afterwards.
+ */
+static const cyaml_schema_value_t interface_value = {
+	CYAML_VALUE_STRING(CYAML_FLAG_DEFAULT, struct config_interface, 1, IFNAMSIZ - 1),
+};
+static const cyaml_schema_value_t backend_value = {
+	CYAML_VALUE_STRING(CYAML_FLAG_DEFAULT, struct config_backend, 1, ADDRESS_MAX - 1),
+};
+_Static_assert(offsetof(struct config_interface, name) == 0, "the text comes first");
+_Static_assert(offsetof(struct config_backend, address) == 0, "the text comes first");
+
+/* Each row: schema, default, least, most, table within, help. */
+#define FIELD(field, ...) field,
+#define KEY(field, fallback, min, max, child, help) { fallback, min, max, child, help },
+#define ROWS(name, KEYS)                                                                                            \
+	static const cyaml_schema_field_t name##_fields[] = { KEYS(FIELD) CYAML_FIELD_END };                        \
+	static const struct config_key name##_rows[] = { KEYS(KEY) }
+#define TABLE(name) { name##_fields, name##_rows, COUNT(name##_rows) }
+#define MAPPING(type, name) { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct type, name##_fields) }
+
+#define VERSION_KEYS(X)                                                                                             \
+	X(CYAML_FIELD_STRING("name", MUST, struct config_version, name, 1),                                         \
+	  NULL, 0, 0, NULL, "the version's name: a-z, 0-9, '.', '_', '-'")                                          \
+	X(CYAML_FIELD_SEQUENCE("backends", LIST, struct config_version, backends, &backend_value, 1,                \
+			       CONFIG_BACKENDS_MAX),                                                                \
+	  NULL, 0, 0, NULL, "where it listens: ADDR:PORT, an IPv6 ADDR in brackets, quoted")
+
+#define STEP_KEYS(X)                                                                                                \
+	X(CYAML_FIELD_FLOAT("weight", MUST, struct config_step, weight_percent),                                    \
+	  NULL, 0.0001, 100, NULL, "share of the new flows for the canary, in percent")                             \
+	X(CYAML_FIELD_FLOAT("min_s", MAY, struct config_step, min_s),                                               \
+	  "60", 0, YEAR_S, NULL, "the step lasts at least so long")                                                 \
+	X(CYAML_FIELD_FLOAT("max_s", MAY, struct config_step, max_s),                                               \
+	  "3600", 1, YEAR_S, NULL, "undecided after so long, the rollout is held")                                  \
+	X(CYAML_FIELD_BOOL("manual", MAY, struct config_step, manual),                                              \
+	  "false", 0, 0, NULL, "the step waits for an operator")
+
+#define ROLLOUT_KEYS(X)                                                                                             \
+	X(CYAML_FIELD_SEQUENCE("steps", LIST | MAY, struct config_rollout, steps, &step_value, 1, CONFIG_STEPS_MAX), \
+	  NULL, 0, 0, &config_step_keys, "the steps; without any: 1, 5, 25, 50, 100 %")                              \
+	X(CYAML_FIELD_FLOAT("bake_s", MAY, struct config_rollout, bake_s),                                          \
+	  "300", 0, YEAR_S, NULL, "after the last step the canary is watched for so long")                          \
+	X(CYAML_FIELD_ENUM("on_fail", WORD(MAY), struct config_rollout, on_fail, on_fails, COUNT(on_fails)),        \
+	  "rollback", 0, 0, NULL, "what becomes of a canary that fails")
+
+#define SERVICE_KEYS(X)                                                                                             \
+	X(CYAML_FIELD_STRING("name", MUST, struct config_service, name, 1),                                         \
+	  NULL, 0, 0, NULL, "the service's name: a-z, 0-9, '.', '_', '-'")                                          \
+	X(CYAML_FIELD_STRING("vip", MUST, struct config_service, vip, 1),                                           \
+	  NULL, 0, 0, NULL, "the address clients use: ADDR:PORT, an IPv6 ADDR in brackets, quoted")                 \
+	X(CYAML_FIELD_ENUM("protocol", WORD(MAY), struct config_service, protocol, protocols, COUNT(protocols)),    \
+	  "tcp", 0, 0, NULL, "the transport of VIP and backends")                                                   \
+	X(CYAML_FIELD_ENUM("mode", WORD(MAY), struct config_service, mode, modes, COUNT(modes)),                    \
+	  "dnat", 0, 0, NULL, "how packets reach the backends")                                                     \
+	X(CYAML_FIELD_ENUM("affinity", WORD(MAY), struct config_service, affinity, affinities, COUNT(affinities)),  \
+	  "flow", 0, 0, NULL, "what stays with one version: each flow, or all of a client")                         \
+	X(CYAML_FIELD_UINT("affinity_prefix_v4", MAY, struct config_service, affinity_prefix_v4),                   \
+	  "32", 1, 32, NULL, "bits of an IPv4 address that make a client")                                          \
+	X(CYAML_FIELD_UINT("affinity_prefix_v6", MAY, struct config_service, affinity_prefix_v6),                   \
+	  "128", 1, 128, NULL, "bits of an IPv6 address that make a client")                                        \
+	X(CYAML_FIELD_STRING("baseline", MUST, struct config_service, baseline, 1),                                 \
+	  NULL, 0, 0, NULL, "the version that serves until another is promoted")                                    \
+	X(CYAML_FIELD_FLOAT("response_timeout_s", MAY, struct config_service, response_timeout_s),                  \
+	  "30", 0.01, DAY_S, NULL, "a request unanswered for so long has failed")                                   \
+	X(CYAML_FIELD_FLOAT("syn_timeout_s", MAY, struct config_service, syn_timeout_s),                            \
+	  "3", 0.01, 300, NULL, "a connection unanswered for so long has failed")                                   \
+	X(CYAML_FIELD_FLOAT("udp_idle_s", MAY, struct config_service, udp_idle_s),                                  \
+	  "60", 0.1, DAY_S, NULL, "a UDP flow silent for so long has ended")                                        \
+	X(CYAML_FIELD_SEQUENCE("versions", LIST, struct config_service, versions, &version_value, 1,                \
+			       CONFIG_VERSIONS_MAX),                                                                \
+	  NULL, 0, 0, &version_keys, "the versions, the baseline among them")                                       \
+	X(CYAML_FIELD_MAPPING("rollout", MAY, struct config_service, rollout, rollout_keys_fields),                 \
+	  NULL, 0, 0, &rollout_keys, "how a canary becomes the baseline")
+
+#define JUDGE_KEYS(X)                                                                                               \
+	X(CYAML_FIELD_FLOAT("alpha", MAY, struct config_judge, alpha),                                              \
+	  "0.01", 1e-9, 0.5, NULL, "chance that a rollout is taken back though its canary is no worse")             \
+	X(CYAML_FIELD_FLOAT("alpha_promotion", MAY, struct config_judge, alpha_promotion),                          \
+	  "0.05", 1e-9, 0.5, NULL, "chance that a step passes though the canary is too bad")                        \
+	X(CYAML_FIELD_FLOAT("margin", MAY, struct config_judge, margin),                                            \
+	  "1.25", 1, 100, NULL, "times as many failures as the baseline that are no reason to roll back")           \
+	X(CYAML_FIELD_FLOAT("margin_promotion", MAY, struct config_judge, margin_promotion),                        \
+	  "2", 1, 100, NULL, "times as many failures as the baseline that promotion has to exclude")                \
+	X(CYAML_FIELD_FLOAT("delta", MAY, struct config_judge, delta),                                              \
+	  "0.1", 0, 10, NULL, "fraction by which the canary may be slower, before it is rolled back")               \
+	X(CYAML_FIELD_FLOAT("delta_promotion", MAY, struct config_judge, delta_promotion),                          \
+	  "0.25", 0, 10, NULL, "fraction that promotion has to exclude the canary is slower by")                    \
+	X(CYAML_FIELD_FLOAT("p0", MAY, struct config_judge, p0),                                                    \
+	  "0.005", 1e-9, 0.5, NULL, "ratio of failures that is never a reason to roll back")                        \
+	X(CYAML_FIELD_FLOAT("hold_evidence", MAY, struct config_judge, hold_evidence),                              \
+	  "5", 1, 1e9, NULL, "evidence against the canary at which nothing moves up any more")                      \
+	X(CYAML_FIELD_FLOAT("block_s", MAY, struct config_judge, block_s),                                          \
+	  "30", 0, DAY_S, NULL, "the evidence is also gathered anew every so often, for a late regression; 0: never")\
+	X(CYAML_FIELD_FLOAT("warmup_s", MAY, struct config_judge, warmup_s),                                        \
+	  "60", 0, DAY_S, NULL, "a canary backend's first seconds are measured, not judged, but for the guard")     \
+	X(CYAML_FIELD_FLOAT("guard_margin", MAY, struct config_judge, guard_margin),                                \
+	  "10", 1, 1000, NULL, "the guard rolls back at so many times the baseline's failures")                     \
+	X(CYAML_FIELD_FLOAT("guard_evidence", MAY, struct config_judge, guard_evidence),                            \
+	  "1000", 1, 1e12, NULL, "the guard rolls back at this evidence")                                           \
+	X(CYAML_FIELD_FLOAT("guard_failures", MAY, struct config_judge, guard_failures),                            \
+	  "5", 1, 1e6, NULL, "the guard rolls back after at least so many failures")                                \
+	X(CYAML_FIELD_FLOAT("no_data_s", MAY, struct config_judge, no_data_s),                                      \
+	  "10", 1, DAY_S, NULL, "without canary traffic for so long, the rollout is held")
+
+#define CONFIG_KEYS(X)                                                                                              \
+	X(CYAML_FIELD_SEQUENCE("interfaces", LIST, struct config, interfaces, &interface_value, 1,                  \
+			       CONFIG_INTERFACES_MAX),                                                              \
+	  NULL, 0, 0, NULL, "the network interfaces that clients' packets come in on")                              \
+	X(CYAML_FIELD_SEQUENCE("services", LIST, struct config, services, &service_value, 1, CONFIG_SERVICES_MAX),  \
+	  NULL, 0, 0, &service_keys, "the services")                                                                \
+	X(CYAML_FIELD_UINT("tick_ms", MAY, struct config, tick_ms),                                                 \
+	  "250", 10, 60000, NULL, "time from one look at the counters to the next")                                 \
+	X(CYAML_FIELD_STRING("socket", MAY, struct config, socket, 1),                                              \
+	  API_SOCKET_DEFAULT, 0, 0, NULL, "the Unix socket canaryctl talks to")                                     \
+	X(CYAML_FIELD_STRING("state_dir", MAY, struct config, state_dir, 1),                                        \
+	  "/var/lib/canaryd", 0, 0, NULL, "directory of the journal")                                               \
+	X(CYAML_FIELD_STRING("pin_dir", MAY, struct config, pin_dir, 1),                                            \
+	  "/sys/fs/bpf/canaryd", 0, 0, NULL, "directory of the pinned maps and programs, on a BPF file system")     \
+	X(CYAML_FIELD_UINT("flow_table", MAY, struct config, flow_table),                                           \
+	  "262144", 1024, 67108864, NULL, "flows the kernel remembers")                                             \
+	X(CYAML_FIELD_UINT("max_backends", MAY, struct config, max_backends),                                       \
+	  "64", 1, CONFIG_BACKENDS_MAX, NULL, "backends there is room for, those of later rollouts included")       \
+	X(CYAML_FIELD_UINT("max_versions", MAY, struct config, max_versions),                                       \
+	  "32", 1, CONFIG_VERSIONS_MAX, NULL, "versions there is room for, those of later rollouts included")       \
+	X(CYAML_FIELD_UINT("seed", MAY, struct config, seed),                                                       \
+	  "0", 0, 0, NULL, "seed of the hash: nodes with one seed send a flow to the same version")                 \
+	X(CYAML_FIELD_MAPPING("judge", MAY, struct config, judge, judge_keys_fields),                               \
+	  NULL, 0, 0, &judge_keys, "how sure a verdict has to be")
+
+ROWS(version_keys, VERSION_KEYS);
+static const struct config_table version_keys = TABLE(version_keys);
+static const cyaml_schema_value_t version_value = MAPPING(config_version, version_keys);
+
+ROWS(config_step_keys, STEP_KEYS);
+const struct config_table config_step_keys = TABLE(config_step_keys);
+static const cyaml_schema_value_t step_value = MAPPING(config_step, config_step_keys);
+
+ROWS(rollout_keys, ROLLOUT_KEYS);
+static const struct config_table rollout_keys = TABLE(rollout_keys);
+
+ROWS(service_keys, SERVICE_KEYS);
+static const struct config_table service_keys = TABLE(service_keys);
+static const cyaml_schema_value_t service_value = MAPPING(config_service, service_keys);
+
+ROWS(judge_keys, JUDGE_KEYS);
+static const struct config_table judge_keys = TABLE(judge_keys);
+
+ROWS(config_keys, CONFIG_KEYS);
+const struct config_table config_keys = TABLE(config_keys);
+const cyaml_schema_value_t config_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config, config_keys_fields),
+};
