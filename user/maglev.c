@@ -42,8 +42,10 @@ static uint32_t take_next_free(canary_maglev *table, struct permutation *permuta
 
 void maglev_build(canary_maglev *table, const struct maglev_backend *backends, size_t n)
 {
-	struct permutation permutations[n ? n : 1];
+	struct permutation permutations[MAGLEV_BACKENDS_MAX];
 
+	if (n > MAGLEV_BACKENDS_MAX)
+		n = MAGLEV_BACKENDS_MAX;
 	memset(table, 0xff, sizeof(*table));
 	for (size_t i = 0; i < n; i++) {
 		permutations[i].backend = &backends[i];

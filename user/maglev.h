@@ -8,6 +8,8 @@
 
 #include <canaryd/abi.h>
 
+#define MAGLEV_BACKENDS_MAX 4096 /* of a version; what is beyond is left out */
+
 struct maglev_backend {
 	struct canary_endpoint endpoint; /* decides the backend's permutation: the same on every node */
 	uint16_t index;                  /* what is written into the table */

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "user/inventory.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/error.h"
+#include "user/maglev.h"
+
+/* The places of one table: which hold something, and which this configuration has claimed. */
+struct places {
+	uint32_t n;
+	bool *in_use;
+	bool *claimed;
+};
+
+/* What the kernel's tables hold. */
+struct tables {
+	struct canary_version *versions;
+	struct canary_backend *backends;
+	struct places version_places;
+	struct places backend_places;
+	bool service_claimed[DATAPATH_SERVICES_MAX];
+};
+
+static void tables_deinit(struct tables *tables)
+{
+	free(tables->versions);
+	free(tables->backends);
+	free(tables->version_places.in_use);
+	free(tables->version_places.claimed);
+	free(tables->backend_places.in_use);
+	free(tables->backend_places.claimed);
+}
+
+static int places_init(struct places *places, uint32_t n)
+{
+	places->n = n;
+	places->in_use = calloc(n, sizeof(bool));
+	places->claimed = calloc(n, sizeof(bool));
+	return places->in_use && places->claimed ? 0 : -ENOMEM;
+}
+
+static int tables_init(struct tables *tables, struct datapath *datapath)
+{
+	uint32_t n_versions = datapath_versions_max(datapath), n_backends = datapath_backends_max(datapath);
+	int r;
+
+	tables->versions = calloc(n_versions, sizeof(*tables->versions));
+	tables->backends = calloc(n_backends, sizeof(*tables->backends));
+	r = places_init(&tables->version_places, n_versions);
+	if (!r)
+		r = places_init(&tables->backend_places, n_backends);
+	if (!tables->versions || !tables->backends)
+		r = -ENOMEM;
+	for (uint32_t i = 0; !r && i < n_versions; i++) {
+		r = datapath_get_version(datapath, i, &tables->versions[i]);
+		tables->version_places.in_use[i] = tables->versions[i].in_use;
+	}
+	for (uint32_t i = 0; !r && i < n_backends; i++) {
+		r = datapath_get_backend(datapath, i, &tables->backends[i]);
+		tables->backend_places.in_use[i] = tables->backends[i].in_use;
+	}
+	return r;
+}
+
+/* ---- where something is, or can be: claimed in two passes, so that what is there already keeps its place ----- */
+
+static bool find_version(struct tables *tables, uint16_t service, struct inventory_version *version)
+{
+	for (uint32_t i = 0; i < tables->version_places.n; i++) {
+		const struct canary_version *there = &tables->versions[i];
+
+		if (there->in_use && there->service == service && !strcmp(there->name, version->name)) {
+			tables->version_places.claimed[i] = true;
+			version->index = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool find_backend(struct tables *tables, struct inventory_backend *backend)
+{
+	for (uint32_t i = 0; i < tables->backend_places.n; i++) {
+		const struct canary_backend *there = &tables->backends[i];
+
+		if (there->in_use && address_equal(&there->endpoint, &backend->endpoint)) {
+			tables->backend_places.claimed[i] = true;
+			backend->index = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A place that holds nothing, else one whose owner the configuration no longer names. -ENOSPC: none. */
+static int take_place(struct places *places, uint16_t *ret_index)
+{
+	uint32_t found = places->n;
+
+	for (uint32_t i = 0; i < places->n; i++) {
+		if (places->claimed[i] || (found < places->n && places->in_use[i]))
+			continue;
+		found = i;
+		if (!places->in_use[i])
+			break;
+	}
+	if (found == places->n)
+		return -ENOSPC;
+	places->claimed[found] = true;
+	*ret_index = found;
+	return 0;
+}
+
+static int take_version(struct tables *tables, struct inventory_version *version, char **ret_error)
+{
+	if (!take_place(&tables->version_places, &version->index))
+		return 0;
+	return error_set(ret_error, -ENOSPC, "no place for version %s: the kernel's tables have %u (raise max_versions, "
+			 "`canaryctl detach`, start again)", version->name, tables->version_places.n);
+}
+
+static int take_backend(struct tables *tables, struct inventory_backend *backend, char **ret_error)
+{
+	if (!take_place(&tables->backend_places, &backend->index))
+		return 0;
+	return error_set(ret_error, -ENOSPC, "no place for backend %s: the kernel's tables have %u (raise max_backends, "
+			 "`canaryctl detach`, start again)", backend->address, tables->backend_places.n);
+}
+
+static int place_service(struct tables *tables, struct datapath *datapath, struct inventory_service *service)
+{
+	struct canary_service there;
+	struct canary_endpoint vip, *key = NULL;
+
+	while (!datapath_next_service(datapath, key, &vip, &there)) {
+		key = &vip;
+		if (!address_equal(&vip, &service->vip) || there.id >= DATAPATH_SERVICES_MAX)
+			continue;
+		service->id = there.id;
+		tables->service_claimed[there.id] = true;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/* A new service's id: none that the kernel or this configuration uses. */
+static int take_service(struct tables *tables, struct datapath *datapath, struct inventory_service *service,
+			char **ret_error)
+{
+	bool used[DATAPATH_SERVICES_MAX];
+	struct canary_service there;
+	struct canary_endpoint vip, *key = NULL;
+
+	memcpy(used, tables->service_claimed, sizeof(used));
+	for (; !datapath_next_service(datapath, key, &vip, &there); key = &vip)
+		if (there.id < DATAPATH_SERVICES_MAX)
+			used[there.id] = true;
+	for (uint16_t id = 0; id < DATAPATH_SERVICES_MAX; id++) {
+		if (used[id])
+			continue;
+		service->id = id;
+		tables->service_claimed[id] = true;
+		return 0;
+	}
+	return error_set(ret_error, -ENOSPC, "no place for service %s: at most %d services", service->name,
+			 DATAPATH_SERVICES_MAX);
+}
+
+/* First pass: what is there already keeps its place. */
+static void find_versions(struct tables *tables, struct inventory_service *service)
+{
+	for (size_t v = 0; v < service->n_versions; v++) {
+		struct inventory_version *version = &service->versions[v];
+
+		if (!find_version(tables, service->id, version))
+			version->index = CANARY_NONE;
+		for (size_t b = 0; b < version->n_backends; b++)
+			if (!find_backend(tables, &version->backends[b]))
+				version->backends[b].index = CANARY_NONE;
+	}
+}
+
+/* Second pass: what is new takes a place that is left. */
+static int take_versions(struct tables *tables, struct inventory_service *service, char **ret_error)
+{
+	int r = 0;
+
+	for (size_t v = 0; !r && v < service->n_versions; v++) {
+		struct inventory_version *version = &service->versions[v];
+
+		if (version->index == CANARY_NONE)
+			r = take_version(tables, version, ret_error);
+		for (size_t b = 0; !r && b < version->n_backends; b++)
+			if (version->backends[b].index == CANARY_NONE)
+				r = take_backend(tables, &version->backends[b], ret_error);
+	}
+	return r;
+}
+
+static int place_all(struct inventory *inventory, struct tables *tables, struct datapath *datapath, char **ret_error)
+{
+	int r = 0;
+
+	for (size_t s = 0; !r && s < inventory->n_services; s++)
+		if (place_service(tables, datapath, &inventory->services[s]))
+			r = take_service(tables, datapath, &inventory->services[s], ret_error);
+	for (size_t s = 0; !r && s < inventory->n_services; s++)
+		find_versions(tables, &inventory->services[s]);
+	for (size_t s = 0; !r && s < inventory->n_services; s++)
+		r = take_versions(tables, &inventory->services[s], ret_error);
+	return r;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------ */
+
+static int write_maglev(struct datapath *datapath, const struct inventory_version *version)
+{
+	struct maglev_backend *backends = calloc(version->n_backends + 1, sizeof(*backends));
+	canary_maglev *table = malloc(sizeof(*table));
+	int r = -ENOMEM;
+
+	if (backends && table) {
+		for (size_t b = 0; b < version->n_backends; b++)
+			backends[b] = (struct maglev_backend){ version->backends[b].endpoint, version->backends[b].index };
+		maglev_build(table, backends, version->n_backends);
+		r = datapath_set_maglev(datapath, version->index, version->n_backends ? table : NULL);
+	}
+	free(backends);
+	free(table);
+	return r;
+}
+
+static int write_version(struct datapath *datapath, const struct inventory_service *service,
+			 const struct inventory_version *version)
+{
+	struct canary_version value = { .service = service->id, .in_use = 1 };
+	int r;
+
+	memcpy(value.name, version->name, sizeof(value.name));
+	r = datapath_set_version(datapath, version->index, &value);
+	for (size_t b = 0; !r && b < version->n_backends; b++) {
+		struct canary_backend backend = {
+			.endpoint = version->backends[b].endpoint,
+			.version = version->index,
+			.service = service->id,
+			.in_use = 1,
+		};
+		struct canary_backend there;
+
+		r = datapath_get_backend(datapath, version->backends[b].index, &there);
+		if (!r && there.in_use && !address_equal(&there.endpoint, &backend.endpoint))
+			r = datapath_delete_backend(datapath, version->backends[b].index);
+		if (!r)
+			r = datapath_set_backend(datapath, version->backends[b].index, &backend, &service->vip);
+	}
+	return r ? r : write_maglev(datapath, version);
+}
+
+static int write_all(struct datapath *datapath, const struct inventory *inventory, char **ret_error)
+{
+	for (size_t s = 0; s < inventory->n_services; s++)
+		for (size_t v = 0; v < inventory->services[s].n_versions; v++) {
+			const struct inventory_service *service = &inventory->services[s];
+			int r = write_version(datapath, service, &service->versions[v]);
+
+			if (r)
+				return error_set(ret_error, r, "cannot write version %s of service %s to the kernel: %s",
+						 service->versions[v].name, service->name, strerror(-r));
+		}
+	return 0;
+}
+
+/* ---- the object --------------------------------------------------------------------------------------------- */
+
+static int copy_version(struct inventory_version *to, const struct config_version *from)
+{
+	memcpy(to->name, from->name, sizeof(to->name));
+	to->backends = calloc(from->backends_count + 1, sizeof(*to->backends));
+	if (!to->backends)
+		return -ENOMEM;
+	to->n_backends = from->backends_count;
+	for (size_t b = 0; b < to->n_backends; b++) {
+		memcpy(to->backends[b].address, from->backends[b].address, sizeof(to->backends[b].address));
+		to->backends[b].endpoint = from->backends[b].endpoint;
+	}
+	return 0;
+}
+
+static int copy_config(struct inventory *inventory, const struct config *config)
+{
+	int r = 0;
+
+	inventory->services = calloc(config->services_count + 1, sizeof(*inventory->services));
+	if (!inventory->services)
+		return -ENOMEM;
+	inventory->n_services = config->services_count;
+	for (size_t s = 0; !r && s < inventory->n_services; s++) {
+		const struct config_service *from = &config->services[s];
+		struct inventory_service *to = &inventory->services[s];
+
+		memcpy(to->name, from->name, sizeof(to->name));
+		to->vip = from->endpoint;
+		to->versions = calloc(from->versions_count + 1, sizeof(*to->versions));
+		if (!to->versions)
+			return -ENOMEM;
+		to->n_versions = from->versions_count;
+		for (size_t v = 0; !r && v < to->n_versions; v++)
+			r = copy_version(&to->versions[v], &from->versions[v]);
+	}
+	return r;
+}
+
+int inventory_new(struct datapath *datapath, const struct config *config, struct inventory **ret, char **ret_error)
+{
+	struct inventory *inventory = calloc(1, sizeof(*inventory));
+	struct tables tables = {};
+	int r = inventory ? copy_config(inventory, config) : -ENOMEM;
+
+	if (!r)
+		r = tables_init(&tables, datapath);
+	if (r)
+		error_set(ret_error, r, "cannot read the kernel's tables: %s", strerror(-r));
+	else
+		r = place_all(inventory, &tables, datapath, ret_error);
+	if (!r)
+		r = write_all(datapath, inventory, ret_error);
+	tables_deinit(&tables);
+	if (r)
+		inventory_free(inventory);
+	else
+		*ret = inventory;
+	return r;
+}
+
+struct inventory *inventory_free(struct inventory *inventory)
+{
+	if (!inventory)
+		return NULL;
+	for (size_t s = 0; s < inventory->n_services; s++) {
+		for (size_t v = 0; v < inventory->services[s].n_versions; v++)
+			free(inventory->services[s].versions[v].backends);
+		free(inventory->services[s].versions);
+	}
+	free(inventory->services);
+	free(inventory);
+	return NULL;
+}
+
+/* ---- publishing --------------------------------------------------------------------------------------------- */
+
+static void set_port(struct canary_ports *ports, const struct canary_endpoint *endpoint, bool vip)
+{
+	uint16_t port = ntohs(endpoint->port);
+	struct canary_ports *bits = &ports[port / 64];
+	uint64_t bit = 1ULL << (port & 63);
+
+	if (endpoint->protocol == IPPROTO_TCP)
+		*(vip ? &bits->vip_tcp : &bits->backend_tcp) |= bit;
+	else
+		*(vip ? &bits->vip_udp : &bits->backend_udp) |= bit;
+}
+
+/* Backends that left the configuration still have flows, so their replies still pass through. */
+static int publish_ports(struct datapath *datapath, const struct inventory *inventory)
+{
+	struct canary_ports *ports = calloc(DATAPATH_PORT_ELEMENTS, sizeof(*ports));
+	struct canary_backend backend;
+	int r = ports ? 0 : -ENOMEM;
+
+	for (size_t s = 0; !r && s < inventory->n_services; s++)
+		set_port(ports, &inventory->services[s].vip, true);
+	for (uint32_t i = 0; !r && i < datapath_backends_max(datapath); i++) {
+		r = datapath_get_backend(datapath, i, &backend);
+		if (!r && backend.in_use)
+			set_port(ports, &backend.endpoint, false);
+	}
+	if (!r)
+		r = datapath_set_ports(datapath, ports);
+	free(ports);
+	return r;
+}
+
+static void prefix_mask(__be32 mask[4], unsigned bits)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned here = bits > i * 32 ? bits - i * 32 : 0;
+
+		mask[i] = here >= 32 ? 0xffffffff : here ? htonl(~0U << (32 - here)) : 0;
+	}
+}
+
+static struct canary_service service_value(const struct config *config, const struct config_service *service,
+					   uint16_t id)
+{
+	struct canary_service value = { .id = id, .affinity = service->affinity, .seed = config->seed };
+	bool ipv4 = address_is_ipv4(service->endpoint.addr);
+	unsigned bits = 128;
+
+	if (service->affinity == CANARY_AFFINITY_CLIENT)
+		bits = ipv4 ? 96 + service->affinity_prefix_v4 : service->affinity_prefix_v6;
+	prefix_mask(value.affinity_mask, bits);
+	memcpy(value.name, service->name, sizeof(value.name));
+	return value;
+}
+
+static bool is_configured(const struct inventory *inventory, const struct canary_endpoint *vip)
+{
+	for (size_t s = 0; s < inventory->n_services; s++)
+		if (address_equal(&inventory->services[s].vip, vip))
+			return true;
+	return false;
+}
+
+static int remove_others(struct datapath *datapath, const struct inventory *inventory)
+{
+	struct canary_endpoint vip, stale;
+	struct canary_service service;
+	bool found = true;
+	int r = 0;
+
+	while (found && !r) {
+		found = false;
+		for (struct canary_endpoint *key = NULL; !datapath_next_service(datapath, key, &vip, &service); key = &vip)
+			if (!is_configured(inventory, &vip)) {
+				stale = vip;
+				found = true;
+			}
+		if (found)
+			r = datapath_delete_service(datapath, &stale);
+	}
+	return r;
+}
+
+int inventory_publish(struct datapath *datapath, const struct config *config, const struct inventory *inventory,
+		      char **ret_error)
+{
+	int r = publish_ports(datapath, inventory);
+
+	for (size_t s = 0; !r && s < inventory->n_services; s++) {
+		struct canary_service value = service_value(config, &config->services[s], inventory->services[s].id);
+
+		r = datapath_set_service(datapath, &inventory->services[s].vip, &value);
+	}
+	if (!r)
+		r = remove_others(datapath, inventory);
+	return r ? error_set(ret_error, r, "cannot publish the services to the kernel: %s", strerror(-r)) : 0;
+}
+
+const struct inventory_version *inventory_find_version(const struct inventory_service *service, const char *name)
+{
+	for (size_t v = 0; v < service->n_versions; v++)
+		if (!strcmp(service->versions[v].name, name))
+			return &service->versions[v];
+	return NULL;
+}

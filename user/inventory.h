@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which index of the kernel's tables stands for which service, version and backend. The tables themselves hold the
+ * names, so a daemon that starts again finds its indices there, and flows that are open keep their counters.
+ *
+ * What the configuration no longer names stays in the tables, without new flows, until its place is needed: the flows
+ * of a backend that was taken out end where they are.
+ */
+#ifndef CANARYD_INVENTORY_H
+#define CANARYD_INVENTORY_H
+
+#include "user/config.h"
+#include "user/datapath.h"
+
+struct inventory_backend {
+	char address[ADDRESS_MAX];
+	struct canary_endpoint endpoint;
+	uint16_t index;
+};
+
+struct inventory_version {
+	char name[CANARY_NAME_MAX];
+	uint16_t index;
+	size_t n_backends;
+	struct inventory_backend *backends;
+};
+
+struct inventory_service {
+	char name[CANARY_NAME_MAX];
+	struct canary_endpoint vip;
+	uint16_t id;
+	size_t n_versions;
+	struct inventory_version *versions;
+};
+
+struct inventory {
+	size_t n_services;
+	struct inventory_service *services;
+};
+
+/*
+ * Gives everything in `config` its index and writes versions, backends and Maglev tables to the kernel. No service is
+ * reachable by it yet: that is inventory_publish()'s. -ENOSPC: the tables are too small; nothing is written then.
+ */
+int inventory_new(struct datapath *datapath, const struct config *config, struct inventory **ret, char **ret_error);
+struct inventory *inventory_free(struct inventory *inventory);
+
+/*
+ * Makes the services reachable, and unreachable those the configuration no longer names. Every service's split must
+ * have been published before.
+ */
+int inventory_publish(struct datapath *datapath, const struct config *config, const struct inventory *inventory,
+		      char **ret_error);
+
+/* NULL: none of that name. */
+const struct inventory_version *inventory_find_version(const struct inventory_service *service, const char *name);
+
+#endif
