@@ -127,7 +127,9 @@ test_end() {
 	lab_wait_for 10 "the load to begin" answered
 	lab_stop endless INT
 	check_equal "a load that is interrupted ends well" $? 0
-	check_within "and says what it counted" "$(jq .connected "$LAB_DIR/endless.log")" 1 100000
+	REPORT=$(cat "$LAB_DIR/endless.log")
+	check_within "and says what it counted" "$(of "$REPORT" .connected)" 1 100000
+	check_equal "and finished what it had begun" "$(of "$REPORT" '.responses["2xx"] - .attempts, .unfinished')" $'0\n0'
 }
 
 answered() { [ "$(lab_tell dialled stats | jq '.requests')" -gt "$requests_before" ]; }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * An open-loop HTTP/1.1 (or UDP) load generator: flows begin at their rate whatever becomes of those before, so a slow
- * server is not spared. Counts exactly what it saw and prints it as one JSON line. One thread, one epoll loop.
+ * server is not spared. Counts exactly what it saw and prints it as one JSON line, also when interrupted: the first
+ * signal lets end what is under way, the second does not. One thread, one epoll loop.
  */
 #include "tools/lab/client.h"
 
@@ -32,7 +33,7 @@ static double elapsed_s(void)
 
 static bool all_launched(void)
 {
-	return (count > 0 && (double)launched >= count) || (duration_s > 0 && elapsed_s() >= duration_s);
+	return client.draining || (count > 0 && (double)launched >= count) || (duration_s > 0 && elapsed_s() >= duration_s);
 }
 
 static void on_arrival(struct loop_timer *timer, uint64_t now_ns)
@@ -51,6 +52,15 @@ static void on_idle(struct client *c)
 {
 	if (all_launched())
 		c->loop.stop = true;
+}
+
+/* The first signal lets end what is under way, the second does not. */
+static void on_end(struct loop *loop)
+{
+	if (client.draining || client.in_flight == 0)
+		loop->stop = true;
+	else
+		flow_drain_all(&client);
 }
 
 static void on_progress(struct loop_timer *timer, uint64_t now_ns)
@@ -169,6 +179,7 @@ static int run(void)
 		return r;
 	LIST_INIT(&client.flows);
 	client.on_idle = on_idle;
+	client.loop.on_end = on_end;
 	started_ns = loop_now_ns();
 	arrivals.on_due = on_arrival;
 	progress.on_due = on_progress;

@@ -68,12 +68,16 @@ struct client {
 	struct client_counts counts;
 	struct samples connect, ttfb;
 	struct flow_list flows;
+	bool draining; /* no new flow, and no further request on those there are */
 	uint64_t in_flight;
 	void (*on_idle)(struct client *client); /* a flow ended and none is left */
 };
 
 /* Opens the `number`th flow. Failure is counted. */
 void flow_launch(struct client *client, uint64_t number);
+
+/* Sets `draining`: what is asked is still awaited, what pauses is closed. */
+void flow_drain_all(struct client *client);
 
 /* Ends what is under way, as unfinished. */
 void flow_stop_all(struct client *client);

@@ -147,6 +147,10 @@ static void count_version(struct flow *f, const char *name)
 
 static void think(struct flow *f)
 {
+	if (f->client->draining) {
+		finish(f, NULL, "ok");
+		return;
+	}
 	if (!f->client->think_ns) {
 		send_request(f);
 		return;
@@ -391,6 +395,18 @@ void flow_launch(struct client *client, uint64_t number)
 		send_request(f);
 	else
 		wait_until(f, now_ns + client->timeout_ns);
+}
+
+void flow_drain_all(struct client *client)
+{
+	struct flow *f, *next;
+
+	client->draining = true;
+	for (f = LIST_FIRST(&client->flows); f; f = next) {
+		next = LIST_NEXT(f, entry);
+		if (f->state == FLOW_THINKING)
+			finish(f, NULL, "ok");
+	}
 }
 
 void flow_stop_all(struct client *client)

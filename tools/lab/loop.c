@@ -186,6 +186,18 @@ static int wait_for(struct loop *loop, struct epoll_event *events)
 	return epoll_pwait2(loop->epoll_fd, events, EVENTS_A_ROUND, &timeout, NULL);
 }
 
+static void take_signal(struct loop *loop)
+{
+	struct signalfd_siginfo info;
+
+	while (read(loop->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+		if (loop->on_end)
+			loop->on_end(loop);
+		else
+			loop->stop = true;
+	}
+}
+
 int loop_run(struct loop *loop)
 {
 	struct epoll_event events[EVENTS_A_ROUND];
@@ -201,7 +213,7 @@ int loop_run(struct loop *loop)
 			if (watch)
 				watch->on_ready(watch, events[i].events);
 			else
-				loop->stop = true;
+				take_signal(loop);
 		}
 		run_due(loop);
 	}

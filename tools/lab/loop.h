@@ -26,6 +26,7 @@ struct loop {
 	int epoll_fd;
 	int signal_fd;
 	bool stop; /* set it to leave loop_run() */
+	void (*on_end)(struct loop *loop); /* at each SIGINT or SIGTERM; NULL: the loop stops */
 	struct loop_timer **heap;
 	size_t timers;
 	size_t room;
