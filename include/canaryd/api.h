@@ -22,6 +22,8 @@
  *     rate: attempts per second over the last 10 s; the quantiles are of the last 60 s
  *
  * rollout: { id, service, canary, baseline, state, phase, step, steps: [{weight, min_s, max_s}], bake_s,
+ *                                                    step: index into steps, from 0
+ *     held|null,                                     why a held rollout is held: a word of API_HELD_ below
  *     started, ended|null, weight, reason,           reason: one sentence, why it is where it is
  *     slis: [{name, verdict: "pass"|"fail"|"inconclusive"|"no_data",
  *             rollback: {evidence, bound}, promotion: {evidence, bound},
@@ -72,6 +74,16 @@
 #define API_PHASE_STEP "step"
 #define API_PHASE_BAKE "bake" /* after the last step: watched, the old version ready */
 #define API_PHASE_ENDED "ended"
+
+/* rollout.held. The first four lift themselves when they are over; with the others `rollout start --wait` ends. */
+#define API_HELD_EVIDENCE "evidence" /* there is evidence against the canary, not yet enough */
+#define API_HELD_NO_DATA "no_data"   /* no canary traffic */
+#define API_HELD_ERROR "error"       /* samples that cannot be used */
+#define API_HELD_AA "aa"             /* the baseline differs from itself */
+#define API_HELD_DEADLINE "deadline" /* no verdict in the step's time: inconclusive */
+#define API_HELD_MANUAL "manual"     /* the step's gate waits for an operator */
+#define API_HELD_FAILED "failed"     /* the canary is worse and on_fail is hold: waits for an operator */
+#define API_HELD_OTHER "other"       /* e.g. after a reboot: waits for an operator */
 
 /* decision.decision */
 #define API_DECISION_START "start"
