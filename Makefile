@@ -14,7 +14,7 @@ PKG_CONFIG ?= pkg-config
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
-PACKAGES := libbpf libsystemd libcyaml yaml-0.1 jansson libmicrohttpd sqlite3
+PACKAGES := libbpf libsystemd libcyaml yaml-0.1 jansson libmicrohttpd libcurl sqlite3
 # Evaluated when a recipe needs it, that is, after tools/bootstrap.
 PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 PKG_LIBS = -Wl,--as-needed $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
@@ -37,6 +37,7 @@ USER_OBJS := $(patsubst user/%.c,$(B)/user/%.o,$(filter-out user/main.c,$(wildca
 SAN_OBJS := $(patsubst $(B)/%,$(B)/san/%,$(USER_OBJS))
 FUZZ_OBJS := $(patsubst $(B)/%,$(B)/fuzz/%,$(USER_OBJS))
 CTL_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tools/canaryctl/*.c))
+CTL_SAN_OBJS := $(patsubst $(B)/%,$(B)/san/%,$(filter-out %/main.o,$(CTL_OBJS)))
 LAB_BINS := $(B)/lab-server $(B)/lab-client
 LAB_SHARED := $(filter-out tools/lab/server% tools/lab/client%,$(wildcard tools/lab/*.c))
 lab_objs = $(patsubst %.c,$(B)/%.o,$(wildcard tools/lab/$(1)*.c) $(LAB_SHARED) user/address.c)
@@ -82,6 +83,8 @@ $(B)/libuser.a: $(USER_OBJS)
 	$(Q)rm -f $@ && ar rcs $@ $^
 $(B)/libuser-san.a: $(SAN_OBJS)
 	$(Q)rm -f $@ && ar rcs $@ $^
+$(B)/libctl-san.a: $(CTL_SAN_OBJS)
+	$(Q)rm -f $@ && ar rcs $@ $^
 $(B)/canaryd: $(B)/user/main.o $(B)/libuser.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(PKG_LIBS) -o $@
@@ -103,6 +106,10 @@ $(B)/tests/unit/%: tests/unit/%.c $(B)/libuser-san.a
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(SAN) $< $(B)/libuser-san.a -lcmocka $(PKG_LIBS) -o $@
+$(B)/tests/unit/test_ctl_%: tests/unit/test_ctl_%.c $(B)/libctl-san.a $(B)/libuser-san.a
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(SAN) $(filter %.c %.a,$^) -lcmocka $(PKG_LIBS) -o $@
 $(B)/tests/bpf/%: tests/bpf/%.c $(B)/libuser.a
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
