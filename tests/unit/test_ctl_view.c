@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What canaryctl draws from the daemon's answers, compared with the texts in tests/unit/fixtures. After a change that is
+ * meant: CTL_UPDATE=1 build/tests/unit/test_ctl_view writes them anew; look at the difference.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/fixture.h"
+#include "tools/canaryctl/rollout_view.h"
+#include "tools/canaryctl/status_view.h"
+#include "tools/canaryctl/story.h"
+
+#define NOW 1714572192.0
+
+static json_t *load(const char *name)
+{
+	char *text = fixture_read(name, ".json");
+	json_t *value = text ? json_loads(text, 0, NULL) : NULL;
+
+	free(text);
+	assert_non_null(value);
+	return value;
+}
+
+static void check(const char *name, char *text)
+{
+	char path[128];
+	char *expected;
+	FILE *file;
+
+	if (getenv("CTL_UPDATE")) {
+		snprintf(path, sizeof(path), "tests/unit/fixtures/%s.txt", name);
+		file = fopen(path, "we");
+		assert_non_null(file);
+		fputs(text, file);
+		fclose(file);
+	}
+	expected = fixture_read(name, ".txt");
+	assert_non_null(expected);
+	assert_string_equal(text, expected);
+	free(expected);
+	free(text);
+}
+
+struct drawing {
+	struct page page;
+	char *text;
+	size_t size;
+};
+
+static void drawing_begin(struct drawing *drawing, unsigned columns, bool utf8)
+{
+	drawing->page.style = (struct style){ .columns = columns, .utf8 = utf8 };
+	drawing->page.out = open_memstream(&drawing->text, &drawing->size);
+}
+
+static void draw_status(const char *fixture, const char *expected, unsigned columns, bool verbose)
+{
+	struct drawing drawing;
+	json_t *status = load(fixture);
+
+	drawing_begin(&drawing, columns, true);
+	status_view(&drawing.page, status, NULL, verbose, NOW);
+	fclose(drawing.page.out);
+	json_decref(status);
+	check(expected, drawing.text);
+}
+
+static void status(void **state)
+{
+	(void)state;
+	draw_status("status_running", "status_running", 80, false);
+	draw_status("status_running", "status_running_verbose_120", 120, true);
+	draw_status("status_rolled_back", "status_rolled_back", 80, false);
+	draw_status("status_held", "status_held", 80, false);
+	draw_status("status_no_rollout", "status_no_rollout", 80, false);
+	draw_status("status_empty", "status_empty", 80, true);
+}
+
+static void no_line_is_wider_than_the_terminal(void **state)
+{
+	static const char *const fixtures[] = { "status_running", "status_rolled_back", "status_held", "status_no_rollout" };
+	struct drawing drawing;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(fixtures) / sizeof(*fixtures); i++) {
+		json_t *value = load(fixtures[i]);
+
+		drawing_begin(&drawing, 80, true);
+		status_view(&drawing.page, value, NULL, true, NOW);
+		fclose(drawing.page.out);
+		for (char *line = strtok(drawing.text, "\n"); line; line = strtok(NULL, "\n"))
+			assert_in_range(page_width(line), 0, 80);
+		free(drawing.text);
+		json_decref(value);
+	}
+}
+
+static void only_ascii_without_utf8(void **state)
+{
+	struct drawing drawing;
+	json_t *value = load("status_running");
+
+	(void)state;
+	drawing_begin(&drawing, 80, false);
+	status_view(&drawing.page, value, "checkout", true, NOW);
+	fclose(drawing.page.out);
+	for (const char *c = drawing.text; *c; c++)
+		assert_true((unsigned char)*c < 0x80);
+	free(drawing.text);
+	json_decref(value);
+}
+
+static void only_the_service_asked_for(void **state)
+{
+	struct drawing drawing;
+	json_t *value = load("status_running");
+
+	(void)state;
+	drawing_begin(&drawing, 80, false);
+	status_view(&drawing.page, value, "another", false, NOW);
+	fclose(drawing.page.out);
+	assert_null(strstr(drawing.text, "checkout"));
+	free(drawing.text);
+	json_decref(value);
+}
+
+static void story(void **state)
+{
+	static const char *const fixtures[] = { "rollout_rolled_back", "rollout_promoted", "rollout_running" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(fixtures) / sizeof(*fixtures); i++) {
+		char name[64];
+		struct drawing drawing;
+		json_t *rollout = load(fixtures[i]);
+
+		drawing_begin(&drawing, 80, true);
+		story_print(&drawing.page, rollout, NOW);
+		fclose(drawing.page.out);
+		json_decref(rollout);
+		snprintf(name, sizeof(name), "%s_why", fixtures[i]);
+		check(name, drawing.text);
+	}
+}
+
+static void history(void **state)
+{
+	struct drawing drawing;
+	json_t *answer = load("rollouts");
+
+	(void)state;
+	drawing_begin(&drawing, 80, true);
+	rollout_view_history(&drawing.page, json_object_get(answer, "rollouts"));
+	fclose(drawing.page.out);
+	json_decref(answer);
+	check("rollouts", drawing.text);
+}
+
+static void progress(void **state)
+{
+	json_t *rollout = load("rollout_running");
+	char line[256];
+
+	(void)state;
+	rollout_view_progress(rollout, line, sizeof(line));
+	assert_string_equal(line, "5 %, running, step 2 of 5; to roll back: latency_p95 2.10 of 100; to promote: errors 12.4 of 20");
+	json_decref(rollout);
+}
+
+/* A field that is missing or of another type is "-" or "?", never a crash. */
+static void strange_answers(void **state)
+{
+	static const char *const answers[] = {
+		"{}", "[]", "{\"services\": [{}]}", "{\"services\": [null, 3]}",
+		"{\"services\": [{\"versions\": [{\"backends\": [{}], \"counters\": 3}], \"rollout\": {}, \"canary\": \"c\"}]}",
+		"{\"services\": [{\"rollout\": {\"steps\": [{}, 1], \"slis\": [{}, 2], \"phase\": \"step\", \"step\": \"x\"}}]}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++) {
+		struct drawing drawing;
+		json_t *value = json_loads(answers[i], 0, NULL);
+
+		assert_non_null(value);
+		drawing_begin(&drawing, 80, true);
+		status_view(&drawing.page, value, NULL, true, NOW);
+		story_print(&drawing.page, value, NOW);
+		fclose(drawing.page.out);
+		free(drawing.text);
+		json_decref(value);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(status),
+		cmocka_unit_test(no_line_is_wider_than_the_terminal),
+		cmocka_unit_test(only_ascii_without_utf8),
+		cmocka_unit_test(only_the_service_asked_for),
+		cmocka_unit_test(story),
+		cmocka_unit_test(history),
+		cmocka_unit_test(progress),
+		cmocka_unit_test(strange_answers),
+	};
+
+	setenv("TZ", "UTC", 1);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "status_view.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "canaryd/abi.h"
+#include "canaryd/api.h"
+#include "field.h"
+#include "format.h"
+#include "rollout_view.h"
+
+/* Versions side by side in one table; more go into the next one. */
+#define VERSIONS_ABREAST 4
+
+/* What went wrong, in words, with HAProxy's termination code. */
+struct kind {
+	enum canary_counter counter;
+	const char *name, *words, *code;
+};
+#define KIND(name, words, code) { CANARY_COUNTER_##name, #name, words, code }
+
+static const struct kind failures[] = {
+	KIND(refused, "connection refused", "SC"),
+	KIND(syn_timeout, "connection unanswered", "sC"),
+	KIND(reset_before_response, "reset before a response", "SH"),
+	KIND(reset_mid_response, "reset in a response", "SD"),
+	KIND(empty_close, "closed without a response", NULL),
+	KIND(response_timeout, "response timed out", "sH"),
+	KIND(http_5xx, "HTTP 5xx", NULL),
+};
+
+static const struct kind aborts[] = {
+	KIND(abort_connect, "client gave up connecting", "CC"),
+	KIND(abort_waiting, "client gave up waiting", "CH"),
+	KIND(abort_data, "client broke off a response", "CD"),
+};
+
+static const struct kind signs[] = {
+	KIND(http_4xx, "HTTP 4xx", NULL),
+	KIND(late_response, "late responses", NULL),
+	KIND(unparsed, "not HTTP/1", NULL),
+	KIND(multiplexed, "multiplexed flows, untimed", NULL),
+	KIND(lost_track, "flows seen mid-stream only", NULL),
+	KIND(request_retransmits, "retransmits to the server", NULL),
+	KIND(response_retransmits, "retransmits to the client", NULL),
+	KIND(zero_windows, "zero windows", NULL),
+	KIND(rst_invalid, "resets out of window", NULL),
+};
+
+/* ---- the host ---------------------------------------------------------------------------------------------- */
+
+static void print_host(const struct page *page, const json_t *status)
+{
+	const json_t *table = json_object_get(status, "flow_table");
+	double entries = field_number(table, "entries"), capacity = field_number(table, "capacity");
+	json_t *interface;
+	size_t i;
+
+	page_print(page, TONE_BOLD, "canaryd %s", field_text(status, "version", "?"));
+	page_print(page, TONE_PLAIN, "  up %s", format_duration(field_number(status, "uptime_s")).text);
+	json_array_foreach(json_object_get(status, "interfaces"), i, interface)
+		page_print(page, TONE_PLAIN, "%s%s (%s XDP, %s)", i ? ", " : "  on ", field_text(interface, "name", "?"),
+			   field_text(interface, "xdp", "?"), field_text(interface, "tc", "?"));
+	page_print(page, TONE_PLAIN, "\nflow table %s of %s", format_count(entries).text, format_count(capacity).text);
+	if (capacity > 0)
+		page_print(page, entries > 0.9 * capacity ? TONE_WARN : TONE_PLAIN, " (%s)",
+			   format_share(entries / capacity).text);
+	page_print(page, TONE_PLAIN, "\n");
+}
+
+static void print_reasons(const struct page *page, const json_t *status)
+{
+	static const struct {
+		const char *name, *help;
+	} reasons[] = {
+#define X(name, help) { #name, help },
+		CANARY_REASONS(X)
+#undef X
+	};
+	struct table *table = table_new("rl");
+	const json_t *counts = json_object_get(status, "reasons");
+	bool any = false;
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++) {
+		double packets = field_number(counts, reasons[i].name);
+
+		if (!(packets > 0))
+			continue;
+		any = true;
+		table_cell(table, TONE_PLAIN, "%s", format_count(packets).text);
+		table_cell(table, TONE_PLAIN, "%s", reasons[i].help);
+	}
+	if (any)
+		page_print(page, TONE_BOLD, "\npackets passed on unsteered\n");
+	table_print(table, page, 4);
+}
+
+/* ---- versions, side by side -------------------------------------------------------------------------------- */
+
+struct block {
+	const struct page *page;
+	const json_t *versions[VERSIONS_ABREAST];
+	size_t count;
+	struct table *table;
+};
+
+static void row_label(struct block *block, const char *label, const char *code)
+{
+	if (code)
+		table_cell(block->table, TONE_PLAIN, "%s [%s]", label, code);
+	else
+		table_cell(block->table, TONE_PLAIN, "%s", label);
+}
+
+static void row_numbers(struct block *block, const char *label, const char *field, struct format (*as)(double))
+{
+	row_label(block, label, NULL);
+	for (size_t i = 0; i < block->count; i++)
+		table_cell(block->table, TONE_PLAIN, "%s", as(field_number(block->versions[i], field)).text);
+	table_end(block->table);
+}
+
+static void row_failed(struct block *block)
+{
+	row_label(block, "failed", NULL);
+	for (size_t i = 0; i < block->count; i++) {
+		double failed = field_number(block->versions[i], "failed");
+		double attempts = field_number(block->versions[i], "attempts");
+
+		if (attempts > 0)
+			table_cell(block->table, TONE_PLAIN, "%s (%s)", format_count(failed).text, format_share(failed / attempts).text);
+		else
+			table_cell(block->table, TONE_PLAIN, "%s", format_count(failed).text);
+	}
+	table_end(block->table);
+}
+
+static void rows_latency(struct block *block, const char *label, const char *field)
+{
+	static const char *const quantiles[] = { "p50", "p95", "p99" };
+
+	for (size_t q = 0; q < sizeof(quantiles) / sizeof(*quantiles); q++) {
+		table_cell(block->table, TONE_PLAIN, "%s %s", label, quantiles[q]);
+		for (size_t i = 0; i < block->count; i++)
+			table_cell(block->table, TONE_PLAIN, "%s",
+				   format_seconds(field_number2(block->versions[i], field, quantiles[q])).text);
+		table_end(block->table);
+	}
+}
+
+static void rows_kinds(struct block *block, const struct kind *kinds, size_t count, enum tone tone)
+{
+	for (size_t k = 0; k < count; k++) {
+		bool any = false;
+
+		for (size_t i = 0; i < block->count; i++)
+			any |= field_number2(block->versions[i], "counters", kinds[k].name) > 0;
+		if (!any)
+			continue;
+		row_label(block, kinds[k].words, kinds[k].code);
+		for (size_t i = 0; i < block->count; i++) {
+			double n = field_number2(block->versions[i], "counters", kinds[k].name);
+
+			table_cell(block->table, n > 0 ? tone : TONE_DIM, "%s", format_count(n).text);
+		}
+		table_end(block->table);
+	}
+}
+
+static void row_heads(struct block *block)
+{
+	table_cell(block->table, TONE_PLAIN, "%s", "");
+	for (size_t i = 0; i < block->count; i++)
+		table_cell(block->table, TONE_BOLD, "%s", field_text(block->versions[i], "name", "?"));
+	table_end(block->table);
+	table_cell(block->table, TONE_PLAIN, "%s", "");
+	for (size_t i = 0; i < block->count; i++)
+		table_cell(block->table, TONE_DIM, "%s", field_text(block->versions[i], "role", "?"));
+	table_end(block->table);
+}
+
+#define ROWS(block, kinds, tone) rows_kinds(block, kinds, sizeof(kinds) / sizeof(*(kinds)), tone)
+
+static void print_block(struct block *block, bool verbose)
+{
+	block->table = table_new("lrrrr");
+	row_heads(block);
+	row_numbers(block, "rate", "rate", format_rate);
+	row_numbers(block, "attempts", "attempts", format_count);
+	row_failed(block);
+	ROWS(block, failures, TONE_BAD);
+	ROWS(block, aborts, TONE_WARN);
+	if (verbose)
+		ROWS(block, signs, TONE_PLAIN);
+	rows_latency(block, "first byte", "ttfb_seconds");
+	rows_latency(block, "connect", "connect_seconds");
+	row_numbers(block, "active flows", "active_flows", format_count);
+	if (verbose)
+		row_numbers(block, "HTTP understood", "http_coverage", format_share);
+	table_print(block->table, block->page, 2);
+}
+
+static void print_versions(const struct page *page, const json_t *versions, bool verbose)
+{
+	size_t total = json_array_size(versions);
+
+	for (size_t first = 0; first < total; first += VERSIONS_ABREAST) {
+		struct block block = { .page = page };
+
+		for (size_t i = first; i < total && block.count < VERSIONS_ABREAST; i++)
+			block.versions[block.count++] = json_array_get(versions, i);
+		fputc('\n', page->out);
+		print_block(&block, verbose);
+	}
+}
+
+/* ---- details ----------------------------------------------------------------------------------------------- */
+
+static double failed_of(const json_t *counters)
+{
+	double sum = 0;
+
+	for (size_t k = 0; k < sizeof(failures) / sizeof(*failures); k++) {
+		double n = field_number(counters, failures[k].name);
+
+		sum += n > 0 ? n : 0;
+	}
+	return sum;
+}
+
+static void backend_row(struct table *table, const char *version, const json_t *backend)
+{
+	const json_t *counters = json_object_get(backend, "counters");
+	double failed = failed_of(counters);
+
+	table_cell(table, TONE_PLAIN, "%s", version);
+	table_cell(table, TONE_PLAIN, "%s", field_text(backend, "address", "?"));
+	table_cell(table, TONE_PLAIN, "%s", format_count(field_number(counters, "connections")).text);
+	table_cell(table, failed > 0 ? TONE_BAD : TONE_PLAIN, "%s", format_count(failed).text);
+	table_cell(table, TONE_PLAIN, "%s", format_seconds(field_number2(backend, "ttfb_seconds", "p50")).text);
+	table_cell(table, TONE_PLAIN, "%s", format_seconds(field_number2(backend, "ttfb_seconds", "p95")).text);
+	table_cell(table, TONE_PLAIN, "%s", format_count(field_number(backend, "active_flows")).text);
+}
+
+static void print_backends(const struct page *page, const json_t *versions)
+{
+	static const char *const headings[] = { "version", "backend", "flows", "failed", "p50", "p95", "active" };
+	struct table *table = table_new("llrrrrr");
+	json_t *version, *backend;
+	size_t i, j;
+
+	for (i = 0; i < sizeof(headings) / sizeof(*headings); i++)
+		table_cell(table, TONE_DIM, "%s", headings[i]);
+	json_array_foreach(versions, i, version)
+		json_array_foreach(json_object_get(version, "backends"), j, backend)
+			backend_row(table, field_text(version, "name", "?"), backend);
+	fputc('\n', page->out);
+	table_print(table, page, 2);
+}
+
+static const char *kind_words(const char *name)
+{
+	for (size_t k = 0; k < sizeof(failures) / sizeof(*failures); k++) {
+		if (strcmp(failures[k].name, name) == 0)
+			return failures[k].words;
+	}
+	for (size_t k = 0; k < sizeof(aborts) / sizeof(*aborts); k++) {
+		if (strcmp(aborts[k].name, name) == 0)
+			return aborts[k].words;
+	}
+	return name;
+}
+
+static void print_failed_flows(const struct page *page, const json_t *flows)
+{
+	struct table *table = table_new("llllrl");
+	json_t *flow;
+	size_t i;
+
+	if (json_array_size(flows) == 0) {
+		table_free(table);
+		return;
+	}
+	page_print(page, TONE_BOLD, "\n  flows that failed, newest first (samples)\n");
+	json_array_foreach(flows, i, flow) {
+		table_cell(table, TONE_DIM, "%s", format_clock(field_number(flow, "t")).text);
+		table_cell(table, TONE_PLAIN, "%s", field_text(flow, "client", "?"));
+		table_cell(table, TONE_PLAIN, "%s", field_text(flow, "version", "?"));
+		table_cell(table, TONE_PLAIN, "%s", field_text(flow, "backend", "?"));
+		table_cell(table, TONE_PLAIN, "%s", format_seconds(field_number(flow, "waited_seconds")).text);
+		table_cell(table, TONE_PLAIN, "%s", kind_words(field_text(flow, "kind", "?")));
+	}
+	table_print(table, page, 2);
+}
+
+/* ---- a service --------------------------------------------------------------------------------------------- */
+
+static void print_weight(const struct page *page, const json_t *service, const char *canary)
+{
+	const json_t *weight = json_object_get(service, "weight");
+	char bar[BAR_BYTES];
+
+	page_bar(page, field_number(weight, "applied"), page->style.columns >= 110 ? 40 : 20, bar);
+	page_print(page, TONE_PLAIN, "  weight of %s  %s  applied %s, wanted %s, measured %s\n", canary, bar,
+		   format_weight(field_number(weight, "applied")).text, format_weight(field_number(weight, "wanted")).text,
+		   format_share(field_number(weight, "measured")).text);
+}
+
+static void print_service(const struct page *page, const json_t *service, bool verbose, double now)
+{
+	const json_t *versions = json_object_get(service, "versions");
+	const json_t *rollout = json_object_get(service, "rollout");
+	const char *canary = field_text(service, "canary", NULL);
+
+	page_print(page, TONE_BOLD, "\n%s", field_text(service, "name", "?"));
+	page_print(page, TONE_PLAIN, "  %s %s, %s, affinity %s, epoch %.0f\n", field_text(service, "protocol", "?"),
+		   field_text(service, "vip", "?"), field_text(service, "mode", "?"), field_text(service, "affinity", "?"),
+		   field_number(service, "epoch"));
+	if (canary)
+		print_weight(page, service, canary);
+	else
+		page_print(page, TONE_PLAIN, "  every new flow goes to %s\n", field_text(service, "baseline", "?"));
+	print_versions(page, versions, verbose);
+	if (verbose)
+		print_backends(page, versions);
+	if (json_is_object(rollout)) {
+		fputc('\n', page->out);
+		rollout_view(page, rollout, now);
+	}
+	if (verbose)
+		print_failed_flows(page, json_object_get(service, "failed_flows"));
+}
+
+void status_view(const struct page *page, const json_t *status, const char *only, bool verbose, double now)
+{
+	const json_t *services = json_object_get(status, "services");
+	json_t *service;
+	size_t i;
+
+	print_host(page, status);
+	if (json_array_size(services) == 0)
+		page_print(page, TONE_PLAIN, "\nno services: canaryctl config init prints a first configuration\n");
+	json_array_foreach(services, i, service) {
+		if (!only || strcmp(only, field_text(service, "name", "")) == 0)
+			print_service(page, service, verbose, now);
+	}
+	if (verbose)
+		print_reasons(page, status);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "story.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "canaryd/api.h"
+#include "field.h"
+#include "format.h"
+#include "rollout_view.h"
+
+/* Where the sentences begin: below what was decided, right of the time of day. */
+#define INDENT 10
+
+static const struct {
+	const char *decision, *words;
+	enum tone tone;
+} decisions[] = {
+	{ API_DECISION_START, "started", TONE_BOLD },
+	{ API_DECISION_ADVANCE, "advanced", TONE_BOLD },
+	{ API_DECISION_HOLD, "held", TONE_WARN },
+	{ API_DECISION_RESUME, "resumed", TONE_BOLD },
+	{ API_DECISION_PAUSE, "paused", TONE_WARN },
+	{ API_DECISION_ROLL_BACK, "rolled back", TONE_BAD },
+	{ API_DECISION_PROMOTE, "promoted", TONE_GOOD },
+	{ API_DECISION_ABORT, "aborted", TONE_WARN },
+};
+
+static const char *words_of(const char *decision, enum tone *ret_tone)
+{
+	for (size_t i = 0; i < sizeof(decisions) / sizeof(*decisions); i++) {
+		if (strcmp(decision, decisions[i].decision) == 0) {
+			*ret_tone = decisions[i].tone;
+			return decisions[i].words;
+		}
+	}
+	*ret_tone = TONE_PLAIN;
+	return decision;
+}
+
+/* The comparison that was decided upon; "reached" as evidence is compared with a bound it has to reach. */
+static void print_value(const struct page *page, const json_t *decision)
+{
+	double value = field_number(decision, "value"), bound = field_number(decision, "bound");
+	const char *sli = field_text(decision, "sli", NULL);
+
+	if (isnan(value) || isnan(bound))
+		return;
+	page_print(page, TONE_PLAIN, "%*s%s%sevidence %s, bound %s%s\n", INDENT, "", sli ? sli : "", sli ? ": " : "",
+		   format_factor(value).text, format_factor(bound).text, value >= bound ? " (reached)" : "");
+}
+
+static void print_counts(const struct page *page, const json_t *decision, const char *role, const char *separator)
+{
+	const json_t *counts = json_object_get(json_object_get(decision, "counts"), role);
+	double attempts = field_number(counts, "attempts"), failed = field_number(counts, "failed");
+
+	page_print(page, TONE_PLAIN, "%s%s %s of %s failed", separator, role, format_count(failed).text,
+		   format_count(attempts).text);
+	if (attempts > 0)
+		page_print(page, TONE_PLAIN, " (%s)", format_share(failed / attempts).text);
+}
+
+static void print_decision(const struct page *page, const json_t *decision)
+{
+	double from = field_number(decision, "weight_from"), to = field_number(decision, "weight_to");
+	enum tone tone;
+	const char *words = words_of(field_text(decision, "decision", "?"), &tone);
+
+	page_print(page, TONE_DIM, "%s  ", format_clock(field_number(decision, "t")).text);
+	page_print(page, tone, "%s", words);
+	if (from == to)
+		page_print(page, TONE_PLAIN, " at %s\n", format_weight(to).text);
+	else
+		page_print(page, TONE_PLAIN, ": %s %s %s\n", format_weight(from).text, page_glyph(page, GLYPH_ARROW),
+			   format_weight(to).text);
+	page_wrap(page, TONE_PLAIN, INDENT, field_text(decision, "reason", ""));
+	print_value(page, decision);
+	if (json_is_object(json_object_get(decision, "counts"))) {
+		page_print(page, TONE_PLAIN, "%*s", INDENT, "");
+		print_counts(page, decision, "baseline", "");
+		print_counts(page, decision, "canary", "; ");
+		page_print(page, TONE_PLAIN, "\n");
+	}
+}
+
+void story_print(const struct page *page, const json_t *rollout, double now)
+{
+	char outcome[256];
+	json_t *decision;
+	size_t i;
+
+	rollout_view_outcome(rollout, now, outcome, sizeof(outcome));
+	page_print(page, TONE_BOLD, "rollout %.0f of %s\n", field_number(rollout, "id"), outcome);
+	page_print(page, TONE_PLAIN, "%s against %s, started %s\n\n", field_text(rollout, "canary", "?"),
+		   field_text(rollout, "baseline", "?"), format_date(field_number(rollout, "started")).text);
+	json_array_foreach(json_object_get(rollout, "decisions"), i, decision)
+		print_decision(page, decision);
+	if (!rollout_view_ended(rollout)) {
+		page_print(page, TONE_DIM, "%s  ", "now     ");
+		page_print(page, TONE_PLAIN, "%s\n", "still under way");
+		page_wrap(page, TONE_PLAIN, INDENT, field_text(rollout, "reason", ""));
+	}
+}

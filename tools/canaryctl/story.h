@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The story of a rollout: every decision with its weights, value, bound, counts and reason, oldest first. */
+#ifndef CANARYCTL_STORY_H
+#define CANARYCTL_STORY_H
+
+#include <jansson.h>
+
+#include "page.h"
+
+void story_print(const struct page *page, const json_t *rollout, double now);
+
+#endif
