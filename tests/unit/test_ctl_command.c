@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* canaryctl as a whole, in memory: arguments in; requests, text and exit code out. The daemon is fake_daemon.h's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "canaryd/api.h"
+#include "tests/unit/fake_daemon.h"
+#include "tools/canaryctl/command.h"
+#include "tools/canaryctl/ctl.h"
+
+struct run {
+	int code;
+	char *out, *err;
+};
+
+/* canaryctl `line`, split at spaces. */
+static struct run run(struct fake_daemon *fake, const char *line)
+{
+	char *words = strdup(line), *arguments[32] = { (char *)(uintptr_t) "canaryctl" };
+	struct ctl ctl = { .socket = fake ? fake->socket : NULL };
+	size_t out_size, err_size;
+	struct run result = { 0 };
+	int count = 1;
+
+	for (char *word = strtok(words, " "); word; word = strtok(NULL, " "))
+		arguments[count++] = word;
+	ctl.out.style = (struct style){ .columns = 80, .utf8 = true };
+	ctl.out.out = open_memstream(&result.out, &out_size);
+	ctl.err = open_memstream(&result.err, &err_size);
+	result.code = command_main(&ctl, count, arguments);
+	fclose(ctl.out.out);
+	fclose(ctl.err);
+	free(words);
+	return result;
+}
+
+static void run_deinit(struct run *result)
+{
+	free(result->out);
+	free(result->err);
+}
+
+static void has(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("'%s' is not in:\n%s", part, text);
+}
+
+/* The exit code and a part of each stream ("" for no demand). */
+static void check(struct fake_daemon *fake, const char *line, int code, const char *out, const char *err)
+{
+	struct run result = run(fake, line);
+
+	if (result.code != code)
+		fail_msg("canaryctl %s: exit %d instead of %d\n%s%s", line, result.code, code, result.out, result.err);
+	has(result.out, out);
+	has(result.err, err);
+	run_deinit(&result);
+}
+
+/* ---- without a daemon -------------------------------------------------------------------------------------- */
+
+static void usage(void **state)
+{
+	(void)state;
+	check(NULL, "--version", API_EXIT_OK, "canaryctl " CANARYD_VERSION, "");
+	check(NULL, "status --version", API_EXIT_OK, "canaryctl " CANARYD_VERSION, "");
+	check(NULL, "--help", API_EXIT_OK, "rollout start SERVICE", "");
+	check(NULL, "help", API_EXIT_OK, "Exit codes", "");
+	check(NULL, "help rollout", API_EXIT_OK, "rollout why SERVICE|ID", "");
+	check(NULL, "help rollout start", API_EXIT_OK, "--backend ADDR:PORT", "");
+	check(NULL, "rollout start --help", API_EXIT_OK, "--backend ADDR:PORT", "");
+	check(NULL, "-h rollout start", API_EXIT_OK, "--backend ADDR:PORT", "");
+	check(NULL, "rollout -h", API_EXIT_OK, "rollout abort", "");
+	check(NULL, "", API_EXIT_USAGE, "", "Commands");
+	check(NULL, "rollout", API_EXIT_USAGE, "", "rollout abort");
+	check(NULL, "statsu", API_EXIT_USAGE, "", "did you mean: canaryctl status?");
+	check(NULL, "rollout stat x", API_EXIT_USAGE, "", "did you mean: canaryctl rollout status?");
+	check(NULL, "rollout zzzzzz x", API_EXIT_USAGE, "", "see canaryctl help rollout");
+	check(NULL, "help nonsense", API_EXIT_USAGE, "", "there is no command 'nonsense'");
+	check(NULL, "rollout start x --cnary v2", API_EXIT_USAGE, "", "did you mean --canary?");
+	check(NULL, "--jsn status", API_EXIT_USAGE, "", "did you mean --json?");
+	check(NULL, "status -q", API_EXIT_USAGE, "", "there is no option -q");
+	check(NULL, "rollout start x --canary", API_EXIT_USAGE, "", "--canary needs a value");
+	check(NULL, "rollout start", API_EXIT_USAGE, "", "rollout start needs SERVICE");
+	check(NULL, "status a b", API_EXIT_USAGE, "", "'b' is one argument too many");
+	check(NULL, "rollout start x --wait --timeout soon", API_EXIT_USAGE, "", "--timeout 'soon' is not a time");
+	check(NULL, "rollout start x --timeout 5", API_EXIT_USAGE, "", "add --wait");
+}
+
+static void every_command_has_help(void **state)
+{
+	(void)state;
+	for (const struct command *c = commands; c->name; c++) {
+		char line[64];
+
+		assert_non_null(c->run);
+		assert_true(strlen(c->summary) > 0 && strlen(c->summary) <= 54);
+		assert_true(c->least <= c->most);
+		snprintf(line, sizeof(line), "%s --help", c->name);
+		check(NULL, line, API_EXIT_OK, c->summary, "");
+	}
+}
+
+static void unreachable(void **state)
+{
+	char directory[] = "/tmp/canaryctl-test-XXXXXX", line[256];
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(line, sizeof(line), "status --socket %s/none", directory);
+	check(NULL, line, API_EXIT_UNREACHABLE, "", "is canaryd running? systemctl status canaryd; or name its socket");
+	snprintf(line, sizeof(line), "--socket %s/none rollout pause x", directory);
+	check(NULL, line, API_EXIT_UNREACHABLE, "", "there is no such socket");
+	snprintf(line, sizeof(line), "version --socket %s/none", directory);
+	check(NULL, line, API_EXIT_OK, "canaryd does not answer", "");
+	snprintf(line, sizeof(line), "status --socket %s/%0110d", directory, 0);
+	check(NULL, line, API_EXIT_UNREACHABLE, "", "too long for a Unix socket");
+	rmdir(directory);
+}
+
+/* ---- with one ---------------------------------------------------------------------------------------------- */
+
+static void views(void **state)
+{
+	struct fake_route routes[] = {
+		{ "GET /v1/status", 200, { "status_running" }, 0 },
+		{ "GET /v1/rollouts/7", 200, { "rollout_rolled_back" }, 0 },
+		{ "GET /v1/rollouts", 200, { "rollouts" }, 0 },
+		{ "GET /v1/flow", 200, { "flow_hash", "flow_open", "flow_no_backend" }, 0 },
+		{ 0 },
+	};
+	struct fake_daemon *fake = fake_start(routes);
+
+	(void)state;
+	check(fake, "status", API_EXIT_OK, "weight of v2", "");
+	check(fake, "status -v checkout", API_EXIT_OK, "10.0.1.3:8080", "");
+	check(fake, "status -j checkout", API_EXIT_OK, "\"pin_dir\"", "");
+	check(fake, "status nope", API_EXIT_FAILED, "", "services: checkout");
+	check(fake, "rollout status checkout", API_EXIT_OK, "step 2 of 5", "");
+	check(fake, "rollout history", API_EXIT_OK, "rolled back", "");
+	assert_string_equal(fake->last_request, "GET /v1/rollouts HTTP/1.1");
+	check(fake, "rollout why check/out", API_EXIT_OK, "34 of 2134 failed", "");
+	check(fake, "rollout why 7", API_EXIT_OK, "rollout 7 of checkout", "");
+	check(fake, "-j rollout why 7", API_EXIT_OK, "\"decisions\"", "");
+	check(fake, "rollout why 8", API_EXIT_FAILED, "", "no such route");
+	check(fake, "flow [::1]:5 a&b", API_EXIT_OK, "its place on the circle is 3.1 %", "");
+	assert_string_equal(fake->last_request, "GET /v1/flow?service=a%26b&client=%5B%3A%3A1%5D%3A5 HTTP/1.1");
+	check(fake, "flow 192.0.2.7:1 x", API_EXIT_OK, "it is open, since epoch 12", "");
+	check(fake, "flow 192.0.2.7:1 x", API_EXIT_OK, "no version has a usable backend", "");
+	check(fake, "version -j", API_EXIT_OK, "\"canaryd\": \"0.1.0\"", "");
+	check(fake, "detach", API_EXIT_USAGE, "", "add --yes");
+	fake_stop(fake);
+}
+
+static void orders(void **state)
+{
+	struct fake_route routes[] = {
+		{ "POST /v1/rollouts", 201, { "rollout_running" }, 0 },
+		{ "POST /v1/services/a%2Fb/pause", 200, { "rollout_running" }, 0 },
+		{ "POST /v1/services/checkout/abort", 409, { "error_conflict" }, 0 },
+		{ "POST /v1/detach", 200, { "rollouts_empty" }, 0 },
+		{ 0 },
+	};
+	struct fake_daemon *fake = fake_start(routes);
+
+	(void)state;
+	check(fake, "rollout start checkout", API_EXIT_OK, "step 2 of 5", "");
+	assert_string_equal(fake->last_body, "{\"service\":\"checkout\"}");
+	check(fake, "rollout start checkout --canary v3 --backend 10.0.0.1:80 --backend [::1]:81", API_EXIT_OK, "", "");
+	assert_string_equal(fake->last_body,
+			    "{\"service\":\"checkout\",\"canary\":\"v3\",\"backends\":[\"10.0.0.1:80\",\"[::1]:81\"]}");
+	check(fake, "rollout pause a/b", API_EXIT_OK, "", "");
+	check(fake, "rollout abort checkout", API_EXIT_FAILED, "", "canaryctl: checkout has a rollout under way: 7, v2 at 5 %\n  canaryctl rollout abort");
+	check(fake, "detach --yes", API_EXIT_OK, "detached", "");
+	fake_stop(fake);
+}
+
+static void errors_by_code(void **state)
+{
+	struct fake_route routes[] = {
+		{ "POST /v1/rollouts", 400, { "error_config", "error_kernel" }, 0 },
+		{ "GET /v1/rollouts", 200, { "not_json" }, 0 },
+		{ "GET /v1/status", 503, { "not_json" }, 0 },
+		{ 0 },
+	};
+	struct fake_daemon *fake = fake_start(routes);
+
+	(void)state;
+	check(fake, "rollout start checkout --backend x", API_EXIT_CONFIG, "", "canaryctl: ");
+	check(fake, "rollout start checkout", API_EXIT_KERNEL, "", "canaryctl: ");
+	check(fake, "rollout history", API_EXIT_FAILED, "", "the answer is not JSON");
+	check(fake, "status", API_EXIT_FAILED, "", "HTTP 503");
+	fake_stop(fake);
+}
+
+/* ---- waiting ----------------------------------------------------------------------------------------------- */
+
+static void wait_for(const char *last, const char *line, int code, const char *out, const char *err)
+{
+	struct fake_route routes[] = {
+		{ "POST /v1/rollouts", 201, { "rollout_running" }, 0 },
+		{ "GET /v1/status", 200, { "status_running" }, 0 },
+		{ "GET /v1/rollouts/7", 200, { "rollout_running", last }, 0 },
+		{ 0 },
+	};
+	struct fake_daemon *fake = fake_start(routes);
+
+	check(fake, line, code, out, err);
+	fake_stop(fake);
+}
+
+static void waiting(void **state)
+{
+	(void)state;
+	wait_for("rollout_promoted", "rollout start checkout --wait", API_EXIT_OK, "checkout: v2 promoted after 15 min 3 s", "5 %, running");
+	wait_for("rollout_rolled_back", "rollout wait checkout", API_EXIT_ROLLED_BACK, "13 times as often", "rolled back");
+	wait_for("rollout_rolled_back", "rollout wait checkout -j", API_EXIT_ROLLED_BACK, "\"state\": \"rolled_back\"", "");
+	wait_for("rollout_held", "rollout wait checkout", API_EXIT_UNDECIDED, "1 h at 1 % brought no verdict", "held without a verdict");
+	wait_for("rollout_running", "rollout wait checkout --timeout 0.1", API_EXIT_UNDECIDED, "", "no outcome within --timeout");
+}
+
+static void waiting_survives_a_restart(void **state)
+{
+	struct fake_route routes[] = {
+		{ "POST /v1/rollouts", 201, { "rollout_running" }, 0 },
+		{ "GET /v1/rollouts/7", 200, { "rollout_running", "gone", "rollout_promoted" }, 0 },
+		{ 0 },
+	};
+	struct fake_daemon *fake = fake_start(routes);
+
+	(void)state;
+	check(fake, "rollout start checkout --wait", API_EXIT_OK, "promoted", "canaryd answers again");
+	fake_stop(fake);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(usage),
+		cmocka_unit_test(every_command_has_help),
+		cmocka_unit_test(unreachable),
+		cmocka_unit_test(views),
+		cmocka_unit_test(orders),
+		cmocka_unit_test(errors_by_code),
+		cmocka_unit_test(waiting),
+		cmocka_unit_test(waiting_survives_a_restart),
+	};
+
+	unsetenv("CANARYD_SOCKET");
+	setenv("TZ", "UTC", 1);
+	if (!freopen("/dev/null", "r", stdin))
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table of subcommands. Help, usage errors and suggestions come from here, so an entry is all a command needs. */
+#include "command.h"
+
+#include <stddef.h>
+
+#include "run.h"
+
+static const struct command_option status_options[] = {
+	{ "watch", 'w', NULL, "redraw every second until interrupted" },
+	{ "verbose", 'v', NULL, "also backends, failed flows and lesser signs" },
+	{ 0 },
+};
+
+static const struct command_option start_options[] = {
+	{ "canary", 0, "NAME", "the version to release (default: the other one)" },
+	{ "backend", 0, "ADDR:PORT", "one of its backends, instead of those configured; repeatable" },
+	{ "wait", 'w', NULL, "show progress until the outcome, and exit with it" },
+	{ "timeout", 0, "TIME", "with --wait: undecided after so long (90, 15m, 2h)" },
+	{ 0 },
+};
+
+static const struct command_option wait_options[] = {
+	{ "timeout", 0, "TIME", "undecided after so long (90, 15m, 2h)" },
+	{ 0 },
+};
+
+static const struct command_option detach_options[] = {
+	{ "yes", 'y', NULL, "do not ask" },
+	{ 0 },
+};
+
+const struct command commands[] = {
+	{ "status", "[SERVICE]", 0, 1, "what runs, how well, and how far a rollout is",
+	  "Rates are of the last 10 s, latencies of the last 60 s. A percentage in brackets is of the attempts.", status_options,
+	  run_status },
+	{ "rollout start", "SERVICE", 1, 1, "release a version",
+	  "Sends a growing share of new flows to the canary while it is no worse than the baseline. With --wait the exit code is 0 "
+	  "promoted, 7 rolled back, 8 undecided, 1 aborted; an interrupted wait leaves the rollout going on.",
+	  start_options, run_rollout_start },
+	{ "rollout status", "SERVICE", 1, 1, "where the last rollout is, and the evidence", NULL, NULL, run_rollout_status },
+	{ "rollout wait", "SERVICE", 1, 1, "wait for the outcome of the last rollout",
+	  "As rollout start --wait, for a rollout that is under way.", wait_options, run_rollout_wait },
+	{ "rollout pause", "SERVICE", 1, 1, "keep the weight; still judged", NULL, NULL, run_rollout_verb },
+	{ "rollout resume", "SERVICE", 1, 1, "go on after a pause or a hold", NULL, NULL, run_rollout_verb },
+	{ "rollout promote", "SERVICE", 1, 1, "make the canary the baseline now", NULL, NULL, run_rollout_verb },
+	{ "rollout abort", "SERVICE", 1, 1, "send every new flow to the baseline", NULL, NULL, run_rollout_verb },
+	{ "rollout history", "[SERVICE]", 0, 1, "the rollouts so far, newest first", NULL, NULL, run_rollout_history },
+	{ "rollout why", "SERVICE|ID", 1, 1, "what was decided, when and why",
+	  "Each decision with its evidence against the bound and the counts behind it. A number is the id of a rollout, as rollout "
+	  "history prints it.",
+	  NULL, run_rollout_why },
+	{ "config check", "FILE", 1, 1, "ask canaryd whether a file is a valid configuration", NULL, NULL, run_config_check },
+	{ "config show", "", 0, 0, "print the running configuration", NULL, NULL, run_config_show },
+	{ "flow", "CLIENT:PORT SERVICE", 2, 2, "which version and backend a client's flow goes to", NULL, NULL, run_flow },
+	{ "detach", "", 0, 0, "take canaryd off the interfaces and end it",
+	  "Nothing is steered any more: packets to a service's address go wherever the host sends them.", detach_options,
+	  run_detach },
+	{ "version", "", 0, 0, "the versions of canaryctl and canaryd", NULL, NULL, run_version },
+	{ 0 },
+};

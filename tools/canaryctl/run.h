@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The subcommands themselves, as the table in commands.c names them. Each returns one of enum api_exit. */
+#ifndef CANARYCTL_RUN_H
+#define CANARYCTL_RUN_H
+
+struct call;
+struct ctl;
+
+int run_status(struct ctl *ctl, const struct call *call);
+int run_rollout_start(struct ctl *ctl, const struct call *call);
+int run_rollout_status(struct ctl *ctl, const struct call *call);
+/* pause, resume, promote, abort: the verb is the command's last word. */
+int run_rollout_verb(struct ctl *ctl, const struct call *call);
+int run_rollout_wait(struct ctl *ctl, const struct call *call);
+int run_rollout_history(struct ctl *ctl, const struct call *call);
+int run_rollout_why(struct ctl *ctl, const struct call *call);
+int run_config_init(struct ctl *ctl, const struct call *call);
+int run_config_check(struct ctl *ctl, const struct call *call);
+int run_config_show(struct ctl *ctl, const struct call *call);
+int run_flow(struct ctl *ctl, const struct call *call);
+int run_detach(struct ctl *ctl, const struct call *call);
+int run_version(struct ctl *ctl, const struct call *call);
+
+#endif
