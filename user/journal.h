@@ -7,8 +7,9 @@
  * Times are Unix seconds with a fraction, weights are parts per million of the new flows. State, phase and decision
  * are the words of canaryd/api.h.
  *
- * Every function returns 0 or a negative errno: -ENOENT (no such row), -ENOSPC, -EROFS, -EACCES, -EBUSY (another
- * process holds it), -EBADMSG (damaged), -EIO, -ENOMEM; after one, journal_error() says it in a sentence with the mend.
+ * Every function returns 0 or a negative errno: -ENOENT (no such row), -EINVAL (the row is not one of a journal),
+ * -ENOSPC, -EROFS, -EACCES, -EBUSY (another process holds it), -EBADMSG (damaged), -EIO, -ENOMEM; after one,
+ * journal_error() says it in a sentence with the mend, and nothing of what was asked is in the file.
  */
 #ifndef CANARYD_JOURNAL_H
 #define CANARYD_JOURNAL_H
@@ -16,9 +17,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define JOURNAL_SCHEMA 1 /* PRAGMA user_version */
-#define JOURNAL_FILE "journal.db" /* its name below state_dir */
-#define JOURNAL_ROLLOUTS_KEPT 1000 /* ended rollouts beyond these are forgotten, the oldest first */
+#define JOURNAL_FILE "journal.db"     /* its name below state_dir */
+#define JOURNAL_SCHEMA 1              /* PRAGMA user_version */
+#define JOURNAL_ROLLOUTS_KEPT 1000    /* ended rollouts beyond these are forgotten, the oldest first */
+#define JOURNAL_DECISIONS_KEPT 10000  /* of a rollout: the same */
 
 struct journal;
 
@@ -55,11 +57,11 @@ struct journal_rollout {
 	uint32_t weight_ppm;
 	const char *plan;   /* JSON: the steps as they were when it began */
 	const char *policy; /* JSON: what the policy goes on from; NULL: nothing yet */
-	const void *judge;  /* what the judge goes on from; NULL: nothing yet */
+	const void *judge;  /* what the judge goes on from; NULL: nothing yet; not kept once ended */
 	size_t judge_size;
 	const char *boot_id; /* the boot it last moved in */
 	double started;
-	double ended; /* 0: unfinished */
+	double ended; /* 0: unfinished; else the state is an ended one, and nothing changes the row any more */
 	const char *reason;
 };
 
@@ -94,8 +96,9 @@ struct journal_decisions {
 };
 
 /*
- * Opens or creates the file `path`; its directory must exist. A file of a newer schema is refused (-EPROTONOSUPPORT)
- * and left as it is. On failure *ret is untouched and *ret_error is a sentence, the caller's to free.
+ * Opens or creates the file `path`; its directory must exist. A file of a newer schema, or of something else, is
+ * refused (-EPROTONOSUPPORT) and left as it is. On failure *ret is untouched and *ret_error is a sentence, the
+ * caller's to free.
  */
 int journal_open(const char *path, struct journal **ret, char **ret_error);
 
@@ -126,8 +129,9 @@ int journal_rollout_create(struct journal *journal, const struct journal_rollout
 
 /*
  * Moves a rollout: the columns state, phase, step, weight_ppm, policy, judge, boot_id, ended, reason of row
- * rollout->id, the decision and the service's row, in one transaction. `service` and `decision` may be NULL.
- * Without a decision it is a checkpoint: atomic, but not synced, so a loss of power may lose it.
+ * rollout->id, the decision (its rollout is ignored) and the service's row, in one transaction. `service` and
+ * `decision` may be NULL. Without a decision it is a checkpoint: atomic, but not synced, so a loss of power may lose
+ * it. -ENOENT: there is no unfinished rollout of that id.
  */
 int journal_rollout_update(struct journal *journal, const struct journal_rollout *rollout,
 			   const struct journal_service *service, const struct journal_decision *decision);
