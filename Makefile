@@ -20,8 +20,8 @@ PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 PKG_LIBS = -Wl,--as-needed $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
 
 WARN := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wpointer-arith -Wwrite-strings -Wvla
-OPT := $(if $(DEBUG),-O0 -g3,-O2 -g) $(if $(SANITIZE),-fsanitize=address$(comma)undefined)
 comma := ,
+OPT := $(if $(DEBUG),-O0 -g3,-O2 -g) $(if $(SANITIZE),-fsanitize=address$(comma)undefined)
 CPPFLAGS += -D_GNU_SOURCE -DCANARYD_VERSION='"$(VERSION)"' -Iinclude -I. -I$(B)
 CFLAGS += -std=gnu11 $(OPT) $(WARN) -fstack-protector-strong -MMD -MP
 BPF_CFLAGS := -std=gnu11 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -O2 -g -Wall -Wextra -Wno-unused-parameter \
