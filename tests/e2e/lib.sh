@@ -53,7 +53,8 @@ check_equal() {
 }
 
 check_within() {
-	if awk -v x="$2" -v low="$3" -v high="$4" 'BEGIN { exit !(x ~ /^[-+.0-9e]+$/ && x + 0 >= low + 0 && x + 0 <= high + 0) }'; then
+	local number='^[-+.0-9e]+$'
+	if [[ $2 =~ $number ]] && awk -v x="$2" -v a="$3" -v b="$4" 'BEGIN { exit !(x + 0 >= a + 0 && x + 0 <= b + 0) }'; then
 		ok "$1: $2 in [$3, $4]"
 	else
 		not_ok "$1: '$2' is not in [$3, $4]"

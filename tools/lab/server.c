@@ -197,7 +197,8 @@ static const struct option_entry options[] = {
 	{.name = "control", .argument = "PATH", .help = "Unix socket on which faults are changed", .text = &control_path},
 	{.name = "tell", .argument = "LINE",
 	 .help = "send LINE to the server at --control: \"stats\", \"clear\",\n"
-		 "                                 \"errors=0.05 reset=0.1 reset_mid=0.1 empty=0.1 delay_ms=20 refuse=1 blackhole=1\"",
+		 "                                 \"errors=0.05 reset=0.1 reset_mid=0.1 empty=0.1\n"
+		 "                                 delay_ms=20 refuse=1 blackhole=1\"",
 	 .text = &tell_line},
 };
 
