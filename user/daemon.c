@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "user/daemon.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "user/error.h"
+#include "user/log.h"
+
+#define EVENTS_PER_CPU 32
+#define SWEEP_SHARE 20 /* the sweep gets at most a twentieth of a CPU */
+
+uint64_t daemon_monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+double daemon_unix_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+static void read_boot_id(struct daemon *daemon)
+{
+	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	if (!file)
+		return;
+	if (!fgets(daemon->boot_id, sizeof(daemon->boot_id), file))
+		daemon->boot_id[0] = 0;
+	daemon->boot_id[strcspn(daemon->boot_id, "\n")] = 0;
+	fclose(file);
+}
+
+/* ---- journal ------------------------------------------------------------------------------------------------ */
+
+static int open_journal(struct daemon *daemon, char **ret_error)
+{
+	const char *dir = daemon->config->state_dir;
+	char path[CONFIG_PATH_MAX + sizeof(JOURNAL_FILE) + 1];
+
+	if (mkdir(dir, 0700) && errno != EEXIST)
+		return error_set(ret_error, -errno, "cannot make state_dir %s: %m (choose one that can be written)", dir);
+	snprintf(path, sizeof(path), "%s/%s", dir, JOURNAL_FILE);
+	return journal_open(path, &daemon->journal, ret_error);
+}
+
+static int replace_config(struct daemon *daemon, const char *service, const char *version, const char *const *backends,
+			  size_t n_backends, char **ret_error)
+{
+	struct config *with = NULL;
+	int r = config_with_version(daemon->config, service, version, backends, n_backends, &with, ret_error);
+
+	if (r)
+		return r;
+	config_free(daemon->config);
+	daemon->config = with;
+	return 0;
+}
+
+/* One version that was added at run time. What the file says of the same name comes first. */
+static int restore_version(struct daemon *daemon, const struct journal_version *version, char **ret_error)
+{
+	const struct config_service *service = config_find_service(daemon->config, version->service);
+	json_t *list = json_loads(version->backends, 0, NULL), *value;
+	const char *backends[CONFIG_BACKENDS_MAX];
+	size_t i, n = 0;
+	int r;
+
+	if (!service || config_find_version(service, version->name) || !json_is_array(list)) {
+		json_decref(list);
+		return 0;
+	}
+	json_array_foreach(list, i, value)
+		if (json_is_string(value) && n < CONFIG_BACKENDS_MAX)
+			backends[n++] = json_string_value(value);
+	r = replace_config(daemon, version->service, version->name, backends, n, ret_error);
+	json_decref(list);
+	return r;
+}
+
+static int restore_versions(struct daemon *daemon, char **ret_error)
+{
+	int r = 0;
+
+	for (uint32_t s = 0; !r && s < daemon->config->services_count; s++) {
+		struct journal_versions versions = {};
+
+		r = journal_versions_load(daemon->journal, daemon->config->services[s].name, &versions);
+		if (r)
+			return error_set(ret_error, r, "%s", journal_error(daemon->journal));
+		for (size_t i = 0; !r && i < versions.count; i++)
+			r = restore_version(daemon, &versions.items[i], ret_error);
+		journal_versions_clear(&versions);
+	}
+	return r;
+}
+
+static int keep_version(struct daemon *daemon, const char *service, const char *version, const char *const *backends,
+			size_t n_backends, char **ret_error)
+{
+	json_t *list = json_array();
+	char *text;
+	int r;
+
+	for (size_t i = 0; i < n_backends; i++)
+		json_array_append_new(list, json_string(backends[i]));
+	text = json_dumps(list, JSON_COMPACT);
+	json_decref(list);
+	if (!text)
+		return error_set(ret_error, -ENOMEM, "out of memory");
+	r = journal_version_save(daemon->journal, &(struct journal_version){ service, version, text, JOURNAL_SOURCE_API });
+	free(text);
+	return r ? error_set(ret_error, r, "%s", journal_error(daemon->journal)) : 0;
+}
+
+/* ---- data plane --------------------------------------------------------------------------------------------- */
+
+static int open_datapath(struct daemon *daemon, char **ret_error)
+{
+	const struct config *config = daemon->config;
+	const char *interfaces[CONFIG_INTERFACES_MAX];
+	struct datapath_options options = {
+		.pin_dir = config->pin_dir,
+		.flows = config->flow_table,
+		.versions = config->max_versions,
+		.backends = config->max_backends,
+		.events_per_cpu = EVENTS_PER_CPU,
+		.interfaces = interfaces,
+		.n_interfaces = config->interfaces_count,
+	};
+
+	for (uint32_t i = 0; i < config->interfaces_count; i++)
+		interfaces[i] = config->interfaces[i].name;
+	return datapath_open(&options, &daemon->datapath, ret_error);
+}
+
+static void keep_failed_flow(const struct canary_event *event, void *context)
+{
+	struct daemon *daemon = context;
+
+	for (size_t s = 0; s < daemon->n_services; s++) {
+		struct daemon_service *service = &daemon->services[s];
+
+		if (service->inventory->id != event->service)
+			continue;
+		service->failed_flows[service->n_failed_flows++ % DAEMON_FAILED_FLOWS] =
+			(struct daemon_failed_flow){ daemon_unix_s(), *event };
+	}
+}
+
+/* ---- services ----------------------------------------------------------------------------------------------- */
+
+static int open_service(struct daemon *daemon, size_t s, char **ret_error)
+{
+	struct daemon_service *service = &daemon->services[s];
+	struct rollout_environment environment = { .journal = daemon->journal, .boot_id = daemon->boot_id };
+
+	service->config = &daemon->config->services[s];
+	service->inventory = &daemon->inventory->services[s];
+	environment.split = datapath_split(daemon->datapath, service->inventory->id);
+	service->sampler = sampler_new(daemon->datapath, service->inventory);
+	if (!service->sampler)
+		return error_set(ret_error, -ENOMEM, "out of memory");
+	return rollout_open(&environment, daemon->config, service->config, service->inventory, daemon_unix_s(),
+			    &service->rollout, ret_error);
+}
+
+static int open_services(struct daemon *daemon, char **ret_error)
+{
+	int r = inventory_new(daemon->datapath, daemon->config, &daemon->inventory, ret_error);
+
+	if (r)
+		return r;
+	daemon->services = calloc(daemon->config->services_count, sizeof(*daemon->services));
+	if (!daemon->services)
+		return error_set(ret_error, -ENOMEM, "out of memory");
+	for (; !r && daemon->n_services < daemon->config->services_count; daemon->n_services++)
+		r = open_service(daemon, daemon->n_services, ret_error);
+	if (r)
+		return r;
+	return inventory_publish(daemon->datapath, daemon->config, daemon->inventory, ret_error);
+}
+
+int daemon_new(struct config *config, struct daemon **ret, char **ret_error)
+{
+	struct daemon *daemon = calloc(1, sizeof(*daemon));
+	int r;
+
+	if (!daemon) {
+		config_free(config);
+		return error_set(ret_error, -ENOMEM, "out of memory");
+	}
+	daemon->config = config;
+	daemon->started_ns = daemon_monotonic_ns();
+	read_boot_id(daemon);
+	r = open_journal(daemon, ret_error);
+	if (!r)
+		r = restore_versions(daemon, ret_error);
+	if (!r)
+		r = open_datapath(daemon, ret_error);
+	if (!r) {
+		r = open_services(daemon, ret_error);
+		if (r && !datapath_adopted(daemon->datapath))
+			datapath_detach(daemon->datapath, NULL);
+	}
+	if (r) {
+		daemon_free(daemon);
+		return r;
+	}
+	datapath_on_event(daemon->datapath, keep_failed_flow, daemon);
+	*ret = daemon;
+	return 0;
+}
+
+struct daemon *daemon_free(struct daemon *daemon)
+{
+	if (!daemon)
+		return NULL;
+	for (size_t s = 0; s < daemon->n_services; s++) {
+		rollout_close(daemon->services[s].rollout);
+		sampler_free(daemon->services[s].sampler);
+	}
+	free(daemon->services);
+	inventory_free(daemon->inventory);
+	datapath_close(daemon->datapath);
+	journal_close(daemon->journal);
+	config_free(daemon->config);
+	free(daemon);
+	return NULL;
+}
+
+struct daemon_service *daemon_find_service(struct daemon *daemon, const char *name)
+{
+	for (size_t s = 0; s < daemon->n_services; s++)
+		if (!strcmp(daemon->services[s].config->name, name))
+			return &daemon->services[s];
+	return NULL;
+}
+
+/* ---- tick --------------------------------------------------------------------------------------------------- */
+
+/* Every tick while the table is small; seldom enough, when it is large, to stay within its share of a CPU. */
+static void sweep(struct daemon *daemon)
+{
+	uint64_t began_ns = daemon_monotonic_ns(), took_ns;
+	int r;
+
+	if (began_ns < daemon->next_sweep_ns)
+		return;
+	r = datapath_sweep(daemon->datapath);
+	if (r)
+		log_warning("cannot sweep the flow table: %s; timeouts stay uncounted meanwhile", strerror(-r));
+	took_ns = daemon_monotonic_ns() - began_ns;
+	daemon->next_sweep_ns = began_ns + took_ns * SWEEP_SHARE;
+}
+
+static void tick_service(struct daemon_service *service)
+{
+	struct rollout_view view = rollout_view(service->rollout);
+	char *error = NULL;
+	int r;
+
+	sampler_read(service->sampler, view.baseline, view.canary, view.weight_applied, daemon_monotonic_ns(),
+		     &service->sample);
+	r = rollout_tick(service->rollout, &service->sample, daemon_unix_s(), &error);
+	if (r < 0)
+		log_error("service %s: %s", service->config->name, error ?: strerror(-r));
+	else if (r > 0)
+		log_notice("service %s: %s", service->config->name, rollout_view(service->rollout).reason);
+	free(error);
+}
+
+void daemon_tick(struct daemon *daemon)
+{
+	uint64_t began_ns = daemon_monotonic_ns();
+
+	datapath_read_events(daemon->datapath);
+	sweep(daemon);
+	for (size_t s = 0; s < daemon->n_services; s++)
+		tick_service(&daemon->services[s]);
+	daemon->tick_took_ns = daemon_monotonic_ns() - began_ns;
+}
+
+/* ---- changes ------------------------------------------------------------------------------------------------ */
+
+static int replace_inventory(struct daemon *daemon, const struct config *config, char **ret_error)
+{
+	struct sampler *samplers[CONFIG_SERVICES_MAX] = {};
+	struct inventory *inventory = NULL;
+	int r = inventory_new(daemon->datapath, config, &inventory, ret_error);
+
+	if (r)
+		return r;
+	for (size_t s = 0; s < daemon->n_services; s++) {
+		samplers[s] = sampler_new(daemon->datapath, &inventory->services[s]);
+		if (!samplers[s])
+			r = error_set(ret_error, -ENOMEM, "out of memory");
+	}
+	if (!r)
+		r = inventory_publish(daemon->datapath, config, inventory, ret_error);
+	for (size_t s = 0; s < daemon->n_services; s++) {
+		struct daemon_service *service = &daemon->services[s];
+
+		if (r) {
+			sampler_free(samplers[s]);
+			continue;
+		}
+		sampler_free(service->sampler);
+		service->sampler = samplers[s];
+		service->config = &config->services[s];
+		service->inventory = &inventory->services[s];
+		rollout_set_inventory(service->rollout, service->config, service->inventory);
+	}
+	if (r) {
+		inventory_free(inventory);
+		return r;
+	}
+	inventory_free(daemon->inventory);
+	daemon->inventory = inventory;
+	return 0;
+}
+
+int daemon_set_version(struct daemon *daemon, const char *service, const char *version, const char *const *backends,
+		       size_t n_backends, char **ret_error)
+{
+	struct config *with = NULL;
+	int r = config_with_version(daemon->config, service, version, backends, n_backends, &with, ret_error);
+
+	if (!r)
+		r = keep_version(daemon, service, version, backends, n_backends, ret_error);
+	if (!r)
+		r = replace_inventory(daemon, with, ret_error);
+	if (r) {
+		config_free(with);
+		return r;
+	}
+	config_free(daemon->config);
+	daemon->config = with;
+	return 0;
+}
+
+int daemon_detach(struct daemon *daemon, char **ret_error)
+{
+	return datapath_detach(daemon->datapath, ret_error);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the daemon is made of, and its tick: sweep → sample → rollout, for every service. Knows no event loop, no socket
+ * and no signal: those are main.c's.
+ */
+#ifndef CANARYD_DAEMON_H
+#define CANARYD_DAEMON_H
+
+#include "user/config.h"
+#include "user/datapath.h"
+#include "user/inventory.h"
+#include "user/journal.h"
+#include "user/rollout.h"
+#include "user/sampler.h"
+
+#define DAEMON_FAILED_FLOWS 64 /* samples kept of each service */
+
+struct daemon_failed_flow {
+	double unix_s;
+	struct canary_event event;
+};
+
+struct daemon_service {
+	const struct config_service *config;       /* of the running configuration */
+	const struct inventory_service *inventory; /* of the present inventory */
+	struct sampler *sampler;
+	struct rollout *rollout;
+	struct sample sample; /* of the last tick */
+	struct daemon_failed_flow failed_flows[DAEMON_FAILED_FLOWS];
+	uint64_t n_failed_flows; /* ever seen; the ring holds the last */
+};
+
+struct daemon {
+	struct config *config; /* the file's, with the versions that were added since */
+	struct datapath *datapath;
+	struct journal *journal;
+	struct inventory *inventory;
+	size_t n_services;
+	struct daemon_service *services; /* in the order of the configuration */
+	char boot_id[40];
+	uint64_t started_ns;
+	uint64_t next_sweep_ns;
+	uint64_t tick_took_ns; /* the last one */
+};
+
+/*
+ * Takes over `config` (also on failure), opens journal and data plane and brings the kernel to where the journal has
+ * it. On failure nothing is attached that was not before. -EROFS, -EACCES, …: the state directory; others as
+ * datapath_open() has them.
+ */
+int daemon_new(struct config *config, struct daemon **ret, char **ret_error);
+
+/* The data plane stays. */
+struct daemon *daemon_free(struct daemon *daemon);
+
+/* Never fails as a whole: what goes wrong with one service is logged and does not keep it from the others. */
+void daemon_tick(struct daemon *daemon);
+
+struct daemon_service *daemon_find_service(struct daemon *daemon, const char *name);
+
+/*
+ * Adds a version to a service, or gives it other backends, and keeps it in the journal; flows that are open stay where
+ * they are. Errors as config_with_version(), inventory_new() and the journal.
+ */
+int daemon_set_version(struct daemon *daemon, const char *service, const char *version, const char *const *backends,
+		       size_t n_backends, char **ret_error);
+
+/* Takes the programs off, and all pins away. daemon_tick() must not be called any more. */
+int daemon_detach(struct daemon *daemon, char **ret_error);
+
+uint64_t daemon_monotonic_ns(void);
+double daemon_unix_s(void);
+
+#endif

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "user/rollout.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/error.h"
+#include "user/rollout_json.h"
+#include "user/weights.h"
+
+#define CHECKPOINT_S 10.0
+
+struct rollout {
+	struct rollout_environment environment;
+	const struct config_service *service;
+	const struct inventory_service *inventory;
+	struct judge *judge;
+	int64_t id;
+	bool active;
+	char baseline[CANARY_NAME_MAX];
+	char canary[CANARY_NAME_MAX];        /* "": none */
+	char last_baseline[CANARY_NAME_MAX]; /* of the last rollout */
+	char last_canary[CANARY_NAME_MAX];
+	uint32_t generation;
+	double started;
+	double ended;
+	struct policy_plan plan;
+	struct policy_state policy;
+	struct finding finding;
+	double since_checkpoint_s;
+	bool unwritten; /* the last decision took effect, but the journal could not take it: tried again every tick */
+	struct policy_decision last_decision;
+	double last_decision_s;
+	uint64_t published_ns;
+	void *judge_state; /* judge_state_size() bytes */
+};
+
+/* ---- journal ------------------------------------------------------------------------------------------------ */
+
+struct rows {
+	struct journal_service service;
+	struct journal_rollout rollout;
+	struct journal_decision decision;
+	char *plan;
+	char *policy;
+	char *counts;
+};
+
+static char *print_json(json_t *json)
+{
+	char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(17));
+
+	json_decref(json);
+	return text;
+}
+
+static uint32_t ppm(double share)
+{
+	return lround(share * 1e6);
+}
+
+static const char *or_null(const char *text)
+{
+	return *text ? text : NULL;
+}
+
+static void rows_deinit(struct rows *rows)
+{
+	free(rows->plan);
+	free(rows->policy);
+	free(rows->counts);
+}
+
+/* `to` is the rollout as it will be once the decision has been written. */
+static int rows_init(struct rows *rows, const struct rollout *to, const struct policy_decision *decision, double unix_s)
+{
+	*rows = (struct rows){
+		.plan = print_json(rollout_json_plan(&to->plan)),
+		.policy = print_json(rollout_json_policy(&to->policy)),
+		.counts = decision ? print_json(rollout_json_counts(&decision->counts)) : NULL,
+	};
+	if (!rows->plan || !rows->policy || (decision && !rows->counts))
+		return -ENOMEM;
+	judge_save(to->judge, to->judge_state);
+	rows->service = (struct journal_service){
+		.name = to->service->name, .baseline = to->baseline, .canary = or_null(to->canary),
+		.generation = to->generation, .epoch = weights_active(to->environment.split)->epoch,
+		.weight_ppm = ppm(to->policy.weight),
+	};
+	rows->rollout = (struct journal_rollout){
+		.id = to->id, .service = to->service->name, .canary = to->last_canary, .baseline = to->last_baseline,
+		.state = policy_status_name(to->policy.status), .phase = policy_phase_name(to->policy.phase),
+		.step = to->policy.step, .weight_ppm = ppm(to->policy.weight), .plan = rows->plan,
+		.policy = rows->policy, .judge = to->judge_state, .judge_size = judge_state_size(),
+		.boot_id = to->environment.boot_id, .started = to->started, .ended = to->ended,
+		.reason = to->policy.reason,
+	};
+	if (decision)
+		rows->decision = (struct journal_decision){
+			.rollout = to->id, .t = unix_s, .decision = policy_kind_name(decision->kind),
+			.state = rows->rollout.state, .step = decision->step,
+			.weight_from_ppm = ppm(decision->weight_from), .weight_to_ppm = ppm(decision->weight_to),
+			.sli = or_null(decision->sli), .value = decision->value, .bound = decision->bound,
+			.counts = rows->counts, .reason = decision->reason,
+		};
+	return 0;
+}
+
+static int journal_failed(const struct rollout *rollout, int r, char **ret_error)
+{
+	const char *why = journal_error(rollout->environment.journal);
+
+	return error_set(ret_error, r, "%s", *why ? why : strerror(-r));
+}
+
+static int write_decision(struct rollout *to, const struct policy_decision *decision, double unix_s, char **ret_error)
+{
+	struct journal *journal = to->environment.journal;
+	struct rows rows;
+	int r = rows_init(&rows, to, decision, unix_s);
+
+	if (!r && decision->kind == POLICY_START)
+		r = journal_rollout_create(journal, &rows.rollout, &rows.service, &rows.decision, &to->id);
+	else if (!r)
+		r = journal_rollout_update(journal, &rows.rollout, &rows.service, &rows.decision);
+	rows_deinit(&rows);
+	return r ? journal_failed(to, r, ret_error) : 0;
+}
+
+/* Not worth an error: the evidence since the last one is lost with a crash, which only makes the judge slower. */
+static void checkpoint(struct rollout *rollout)
+{
+	struct rows rows;
+
+	if (!rows_init(&rows, rollout, NULL, 0))
+		journal_rollout_update(rollout->environment.journal, &rows.rollout, NULL, NULL);
+	rows_deinit(&rows);
+	rollout->since_checkpoint_s = 0;
+}
+
+/* ---- kernel ------------------------------------------------------------------------------------------------- */
+
+static uint16_t version_index(const struct rollout *rollout, const char *name)
+{
+	const struct inventory_version *version = inventory_find_version(rollout->inventory, name);
+
+	return version ? version->index : CANARY_NONE;
+}
+
+static void publish(struct rollout *rollout)
+{
+	struct canary_split_view view = {
+		.generation = rollout->generation,
+		.baseline = version_index(rollout, rollout->baseline),
+		.canary = *rollout->canary ? version_index(rollout, rollout->canary) : CANARY_NONE,
+		.canary_threshold = *rollout->canary ? weights_threshold(rollout->policy.weight) : 0,
+	};
+	const struct canary_split_view *active = weights_active(rollout->environment.split);
+
+	if (active->epoch && active->generation == view.generation && active->baseline == view.baseline &&
+	    active->canary == view.canary && active->canary_threshold == view.canary_threshold)
+		return;
+	weights_publish(rollout->environment.split, &view, &rollout->published_ns);
+}
+
+static void publish_limits(struct rollout *rollout)
+{
+	struct canary_split *split = rollout->environment.split;
+
+	split->syn_timeout_ns = rollout->service->syn_timeout_s * 1e9;
+	split->response_timeout_ns = rollout->service->response_timeout_s * 1e9;
+	split->udp_idle_ns = rollout->service->udp_idle_s * 1e9;
+}
+
+/* ---- decisions ---------------------------------------------------------------------------------------------- */
+
+static bool ends(enum policy_kind kind)
+{
+	return kind == POLICY_ROLL_BACK || kind == POLICY_PROMOTE || kind == POLICY_ABORT;
+}
+
+/* Only the way back may pass a journal that is full: clients would pay for the disk. */
+static bool must_happen(enum policy_kind kind)
+{
+	return kind == POLICY_ROLL_BACK || kind == POLICY_ABORT;
+}
+
+/* Writes down what `to` has become by `decision`, then makes it so. */
+static int commit(struct rollout *rollout, struct rollout *to, const struct policy_decision *decision, double unix_s,
+		  char **ret_error)
+{
+	int r;
+
+	if (ends(decision->kind)) {
+		if (decision->kind == POLICY_PROMOTE)
+			memcpy(to->baseline, to->canary, sizeof(to->baseline));
+		to->canary[0] = 0;
+		to->active = false;
+		to->ended = unix_s;
+	}
+	r = write_decision(to, decision, unix_s, ret_error);
+	if (r && !must_happen(decision->kind))
+		return r;
+	to->unwritten = r;
+	to->last_decision = *decision;
+	to->last_decision_s = unix_s;
+	*rollout = *to;
+	publish(rollout);
+	if (decision->kind == POLICY_START || decision->kind == POLICY_ADVANCE)
+		judge_step_begin(rollout->judge, 0);
+	rollout->since_checkpoint_s = 0;
+	return r;
+}
+
+static void plan_from_config(const struct config_rollout *config, struct policy_plan *ret)
+{
+	*ret = (struct policy_plan){
+		.bake_s = config->bake_s,
+		.on_fail = config->on_fail == CONFIG_ON_FAIL_HOLD ? POLICY_FAIL_HOLD : POLICY_FAIL_ROLL_BACK,
+	};
+	for (uint32_t i = 0; i < config->steps_count && i < POLICY_STEPS; i++)
+		ret->step[ret->n_steps++] = (struct policy_step){
+			.weight = config->steps[i].weight_ppm / 1e6, .min_s = config->steps[i].min_s,
+			.max_s = config->steps[i].max_s, .manual = config->steps[i].manual,
+		};
+}
+
+static int check_canary(const struct rollout *rollout, const char *canary, char **ret_error)
+{
+	const struct inventory_version *version = inventory_find_version(rollout->inventory, canary);
+
+	if (rollout->active)
+		return error_set(ret_error, -EBUSY, "service %s has a rollout of %s under way (`canaryctl rollout abort %s` "
+				 "or `promote` first)", rollout->service->name, rollout->canary, rollout->service->name);
+	if (!version)
+		return error_set(ret_error, -ENOENT, "service %s has no version %s (add it with --backend ADDR:PORT, or to "
+				 "`versions` in the configuration)", rollout->service->name, canary);
+	if (!strcmp(canary, rollout->baseline))
+		return error_set(ret_error, -EINVAL, "%s is the baseline of service %s already", canary,
+				 rollout->service->name);
+	if (!version->n_backends)
+		return error_set(ret_error, -EINVAL, "version %s of service %s has no backends", canary,
+				 rollout->service->name);
+	return 0;
+}
+
+int rollout_start(struct rollout *rollout, const char *canary, double unix_s, char **ret_error)
+{
+	struct rollout to = *rollout;
+	struct policy_decision decision;
+	int r = check_canary(rollout, canary, ret_error);
+
+	if (r)
+		return r;
+	plan_from_config(&rollout->service->rollout, &to.plan);
+	r = policy_start(&to.plan, &to.policy, &decision);
+	if (r)
+		return error_set(ret_error, r, "%s", to.policy.reason);
+	snprintf(to.canary, sizeof(to.canary), "%s", canary);
+	memcpy(to.last_canary, to.canary, sizeof(to.last_canary));
+	memcpy(to.last_baseline, to.baseline, sizeof(to.last_baseline));
+	to.generation++;
+	to.active = true;
+	to.started = unix_s;
+	to.ended = 0;
+	memset(&to.finding, 0, sizeof(to.finding));
+	judge_rollout_begin(rollout->judge);
+	return commit(rollout, &to, &decision, unix_s, ret_error);
+}
+
+int rollout_operate(struct rollout *rollout, enum rollout_verb verb, double unix_s, char **ret_error)
+{
+	static int (*const verbs[])(const struct policy_plan *, struct policy_state *, struct policy_decision *) = {
+		[ROLLOUT_PAUSE] = policy_pause,
+		[ROLLOUT_RESUME] = policy_resume,
+		[ROLLOUT_PROMOTE] = policy_promote,
+		[ROLLOUT_ABORT] = policy_abort,
+	};
+	static const char *const words[] = { "paused", "resumed", "promoted", "aborted" };
+	struct rollout to = *rollout;
+	struct policy_decision decision;
+
+	if (!rollout->active)
+		return error_set(ret_error, -EINVAL, "service %s has no rollout under way (`canaryctl rollout start %s`)",
+				 rollout->service->name, rollout->service->name);
+	if (verbs[verb](&to.plan, &to.policy, &decision))
+		return error_set(ret_error, -EINVAL, "a rollout that is %s cannot be %s",
+				 policy_status_name(rollout->policy.status), words[verb]);
+	return commit(rollout, &to, &decision, unix_s, ret_error);
+}
+
+int rollout_tick(struct rollout *rollout, const struct sample *sample, double unix_s, char **ret_error)
+{
+	struct rollout to;
+	struct policy_decision decision;
+	int r;
+
+	if (rollout->unwritten)
+		rollout->unwritten = write_decision(rollout, &rollout->last_decision, rollout->last_decision_s, NULL);
+	if (!rollout->active) {
+		judge_history(rollout->judge, sample);
+		return 0;
+	}
+	judge_tick(rollout->judge, sample, &rollout->finding);
+	to = *rollout;
+	policy_tick(&to.plan, &to.policy, &to.finding, sample->elapsed_ns / 1e9, &decision);
+	if (decision.kind == POLICY_NONE) {
+		rollout->policy = to.policy;
+		rollout->since_checkpoint_s += sample->elapsed_ns / 1e9;
+		if (rollout->since_checkpoint_s >= CHECKPOINT_S)
+			checkpoint(rollout);
+		return 0;
+	}
+	r = commit(rollout, &to, &decision, unix_s, ret_error);
+	return r ? r : 1;
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------ */
+
+static struct judge_config judge_config_from(const struct config_judge *config)
+{
+	struct judge_config judge = judge_config_default();
+
+	judge.alpha = config->alpha;
+	judge.alpha_promotion = config->alpha_promotion;
+	judge.margin = config->margin;
+	judge.margin_promotion = config->margin_promotion;
+	judge.delta = config->delta;
+	judge.p0 = config->p0;
+	judge.warmup_s = config->warmup_s;
+	judge.block_s = config->block_s;
+	judge.no_data_s = config->no_data_s;
+	return judge;
+}
+
+/* The journal's baseline, where that version still exists: a promotion outlives the file that began it. */
+static int load_service(struct rollout *rollout, char **ret_error)
+{
+	struct journal_service *row = NULL;
+	int r = journal_service_load(rollout->environment.journal, rollout->service->name, &row);
+
+	snprintf(rollout->baseline, sizeof(rollout->baseline), "%s", rollout->service->baseline);
+	rollout->generation = weights_active(rollout->environment.split)->generation;
+	if (r)
+		return r == -ENOENT ? 0 : journal_failed(rollout, r, ret_error);
+	if (inventory_find_version(rollout->inventory, row->baseline))
+		snprintf(rollout->baseline, sizeof(rollout->baseline), "%s", row->baseline);
+	if (row->generation > rollout->generation)
+		rollout->generation = row->generation;
+	journal_service_free(row);
+	return 0;
+}
+
+static void take_row(struct rollout *rollout, const struct journal_rollout *row)
+{
+	rollout->id = row->id;
+	rollout->started = row->started;
+	rollout->ended = row->ended;
+	snprintf(rollout->last_canary, sizeof(rollout->last_canary), "%s", row->canary);
+	snprintf(rollout->last_baseline, sizeof(rollout->last_baseline), "%s", row->baseline);
+}
+
+/* Goes on where the journal has it; held where the host was restarted, or its state cannot be read. */
+static int resume(struct rollout *rollout, const struct journal_rollout *row, double unix_s, char **ret_error)
+{
+	struct policy_decision decision = { .kind = POLICY_NONE };
+	struct rollout to = *rollout;
+	bool readable = row->plan && row->policy && !rollout_json_plan_parse(row->plan, &to.plan) &&
+			!rollout_json_policy_parse(row->policy, &to.policy);
+
+	to.active = true;
+	snprintf(to.canary, sizeof(to.canary), "%s", row->canary);
+	if (!readable) {
+		plan_from_config(&to.service->rollout, &to.plan);
+		policy_start(&to.plan, &to.policy, &decision);
+		policy_roll_back(&to.plan, &to.policy, "the journal's state of this rollout cannot be read", &decision);
+	} else if (!inventory_find_version(to.inventory, to.canary)) {
+		policy_roll_back(&to.plan, &to.policy, "the canary is no longer in the configuration", &decision);
+	} else if (!row->judge || judge_restore(to.judge, row->judge, row->judge_size)) {
+		judge_rollout_begin(to.judge);
+		policy_hold(&to.plan, &to.policy, "the evidence before the daemon's upgrade cannot be read: resume, and it is "
+			    "gathered anew", &decision);
+	} else if (strcmp(row->boot_id ?: "", to.environment.boot_id)) {
+		policy_hold(&to.plan, &to.policy, "the host was restarted: resume when it is well", &decision);
+	}
+	if (decision.kind == POLICY_NONE) {
+		*rollout = to;
+		return 0;
+	}
+	return commit(rollout, &to, &decision, unix_s, ret_error);
+}
+
+static int load_rollout(struct rollout *rollout, double unix_s, char **ret_error)
+{
+	struct journal_rollouts rows = {};
+	int r = journal_rollouts_list(rollout->environment.journal, rollout->service->name, 1, &rows);
+
+	if (r)
+		return journal_failed(rollout, r, ret_error);
+	if (rows.count) {
+		take_row(rollout, &rows.items[0]);
+		if (rows.items[0].plan)
+			rollout_json_plan_parse(rows.items[0].plan, &rollout->plan);
+		if (rows.items[0].policy)
+			rollout_json_policy_parse(rows.items[0].policy, &rollout->policy);
+		if (!rows.items[0].ended)
+			r = resume(rollout, &rows.items[0], unix_s, ret_error);
+	}
+	journal_rollouts_clear(&rows);
+	return r;
+}
+
+int rollout_open(const struct rollout_environment *environment, const struct config *config,
+		 const struct config_service *service, const struct inventory_service *inventory, double unix_s,
+		 struct rollout **ret, char **ret_error)
+{
+	struct judge_config judge_config = judge_config_from(&config->judge);
+	struct rollout *rollout = calloc(1, sizeof(*rollout));
+	int r;
+
+	if (!rollout)
+		return error_set(ret_error, -ENOMEM, "out of memory");
+	rollout->environment = *environment;
+	rollout->service = service;
+	rollout->inventory = inventory;
+	rollout->judge = judge_new(&judge_config);
+	rollout->judge_state = malloc(judge_state_size());
+	r = rollout->judge && rollout->judge_state ? 0 : error_set(ret_error, -ENOMEM, "out of memory");
+	if (!r)
+		r = load_service(rollout, ret_error);
+	if (!r)
+		r = load_rollout(rollout, unix_s, ret_error);
+	if (r) {
+		rollout->active = false;
+		rollout_close(rollout);
+		return r;
+	}
+	publish_limits(rollout);
+	publish(rollout);
+	*ret = rollout;
+	return 0;
+}
+
+struct rollout *rollout_close(struct rollout *rollout)
+{
+	if (!rollout)
+		return NULL;
+	if (rollout->active)
+		checkpoint(rollout);
+	judge_free(rollout->judge);
+	free(rollout->judge_state);
+	free(rollout);
+	return NULL;
+}
+
+void rollout_set_inventory(struct rollout *rollout, const struct config_service *service,
+			   const struct inventory_service *inventory)
+{
+	rollout->service = service;
+	rollout->inventory = inventory;
+	publish_limits(rollout);
+	publish(rollout);
+}
+
+bool rollout_is_active(const struct rollout *rollout)
+{
+	return rollout->active;
+}
+
+struct rollout_view rollout_view(const struct rollout *rollout)
+{
+	const struct canary_split_view *applied = weights_active(rollout->environment.split);
+
+	return (struct rollout_view){
+		.id = rollout->id,
+		.baseline = rollout->baseline,
+		.canary = or_null(rollout->canary),
+		.last_canary = or_null(rollout->last_canary),
+		.last_baseline = or_null(rollout->last_baseline),
+		.weight_wanted = rollout->active ? rollout->policy.weight : 0,
+		.weight_applied = applied->canary == CANARY_NONE ? 0 : weights_share(applied->canary_threshold),
+		.epoch = applied->epoch,
+		.generation = rollout->generation,
+		.started = rollout->started,
+		.ended = rollout->ended,
+		.plan = &rollout->plan,
+		.policy = &rollout->policy,
+		.finding = &rollout->finding,
+		.reason = rollout->policy.reason,
+	};
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The life of a service's rollout: joins judge, policy, journal and weights. A decision is in the journal before it is
+ * in the kernel; what the journal cannot take does not happen, except a rollback, which never waits for a disk.
+ */
+#ifndef CANARYD_ROLLOUT_H
+#define CANARYD_ROLLOUT_H
+
+#include "user/config.h"
+#include "user/inventory.h"
+#include "user/journal.h"
+#include "user/judge.h"
+#include "user/policy.h"
+
+struct rollout;
+
+/* What a rollout works with. All of it must outlive the rollout. */
+struct rollout_environment {
+	struct journal *journal;
+	struct canary_split *split; /* the service's, in the kernel */
+	const char *boot_id;
+};
+
+/* What there is to see. Strings are valid until the next call that changes the rollout. */
+struct rollout_view {
+	int64_t id; /* 0: there has been none */
+	const char *baseline;
+	const char *canary; /* NULL: none now; an ended rollout's is in `last_canary` */
+	const char *last_canary;
+	const char *last_baseline;
+	double weight_wanted;
+	double weight_applied; /* of the kernel */
+	uint32_t epoch;
+	uint32_t generation;
+	double started; /* Unix seconds */
+	double ended;   /* 0: not yet */
+	const struct policy_plan *plan;
+	const struct policy_state *policy;
+	const struct finding *finding; /* of the last tick; n_slis == 0 where nothing was judged yet */
+	const char *reason;
+};
+
+/*
+ * The rollout of a service, from where the journal has it: the baseline it had, and an unfinished rollout goes on,
+ * held where the host was restarted meanwhile. Publishes the split. *ret_error is a sentence, the caller's to free.
+ */
+int rollout_open(const struct rollout_environment *environment, const struct config *config,
+		 const struct config_service *service, const struct inventory_service *inventory, double unix_s,
+		 struct rollout **ret, char **ret_error);
+
+/* Writes a checkpoint and frees it; the split stays as it is. */
+struct rollout *rollout_close(struct rollout *rollout);
+
+/* The versions of the service have changed: indices are looked up anew. */
+void rollout_set_inventory(struct rollout *rollout, const struct config_service *service,
+			   const struct inventory_service *inventory);
+
+/*
+ * Begins a rollout of `canary`. -EBUSY: one is under way; -ENOENT: no such version; -EINVAL: it is the baseline, or has
+ * no backends; or the journal's errors.
+ */
+int rollout_start(struct rollout *rollout, const char *canary, double unix_s, char **ret_error);
+
+enum rollout_verb {
+	ROLLOUT_PAUSE,
+	ROLLOUT_RESUME,
+	ROLLOUT_PROMOTE,
+	ROLLOUT_ABORT,
+};
+
+/* An operator's word. -EINVAL: not in this state; or the journal's errors. */
+int rollout_operate(struct rollout *rollout, enum rollout_verb verb, double unix_s, char **ret_error);
+
+/*
+ * One tick. Returns 1 where a decision was made (rollout_view() has its reason), 0, or a negative errno where the
+ * journal refused it; then nothing has changed, and the next tick tries again.
+ */
+int rollout_tick(struct rollout *rollout, const struct sample *sample, double unix_s, char **ret_error);
+
+struct rollout_view rollout_view(const struct rollout *rollout);
+bool rollout_is_active(const struct rollout *rollout);
+
+#endif
