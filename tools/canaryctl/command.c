@@ -15,7 +15,7 @@
 const struct command_option common_options[] = {
 	{ "json", 'j', NULL, "print the daemon's JSON, for scripts" },
 	{ "socket", 0, "PATH", "canaryd's socket (CANARYD_SOCKET; " API_SOCKET_DEFAULT ")" },
-	{ "no-color", 0, NULL, "no colours (also: NO_COLOR, or not a terminal)" },
+	{ "no-color", 0, NULL, "no colours (also: NO_COLOR; not a terminal, unless CLICOLOR_FORCE)" },
 	{ "help", 'h', NULL, "this help" },
 	{ "version", 'V', NULL, "the version of canaryctl" },
 	{ 0 },

@@ -36,11 +36,12 @@ static unsigned columns_of(int fd)
 struct style style_for(FILE *out)
 {
 	const char *no_color = getenv("NO_COLOR");
+	const char *force = getenv("CLICOLOR_FORCE");
 	const char *term = getenv("TERM");
 	bool terminal = isatty(fileno(out)) && !(term && strcmp(term, "dumb") == 0);
 
 	return (struct style){
-		.color = terminal && !(no_color && *no_color),
+		.color = (terminal || (force && *force)) && !(no_color && *no_color),
 		.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0,
 		.columns = columns_of(fileno(out)),
 	};

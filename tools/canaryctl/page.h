@@ -26,7 +26,10 @@ struct page {
 
 enum glyph { GLYPH_ARROW, GLYPH_DOTS, GLYPH_DIVIDE, GLYPH_CHECK, GLYPH_AT_LEAST, GLYPH_BULLET };
 
-/* What suits `out`: colour on a terminal unless NO_COLOR, UTF-8 by the locale, its width (80 where unknown). */
+/*
+ * What suits `out`: colour on a terminal or with CLICOLOR_FORCE, unless NO_COLOR; UTF-8 by the locale; its width (80 where
+ * unknown).
+ */
 struct style style_for(FILE *out);
 
 const char *page_glyph(const struct page *page, enum glyph glyph);
