@@ -11,6 +11,7 @@
 
 #include "user/config_keys.h"
 #include "user/config_reading.h"
+#include "user/error.h"
 
 #define FILE_SIZE_MAX (1 << 20)
 
@@ -200,11 +201,8 @@ int config_load(const char *path, struct config **ret, char **ret_error)
 	size_t length = 0;
 	int r = read_file(path, &text, &length);
 
-	if (r < 0) {
-		if (asprintf(ret_error, "%s: cannot be read: %s (%s)", path, strerror(-r), mend_of(r)) < 0)
-			*ret_error = NULL;
-		return r;
-	}
+	if (r < 0)
+		return error_set(ret_error, r, "%s: cannot be read: %s (%s)", path, strerror(-r), mend_of(r));
 	r = config_load_text(text, length, path, ret, ret_error);
 	free(text);
 	return r;

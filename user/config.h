@@ -85,22 +85,34 @@ struct config_service {
 	struct config_rollout rollout;
 };
 
-/* What the judge is told, in the names of judge.h. E is evidence: 1/E bounds the chance that it came by accident. */
+/* What the judge is told: judge.h's struct judge_config, field by field, where the words are explained. */
 struct config_judge {
-	double alpha;            /* of a false rollback, over the whole rollout */
-	double alpha_promotion;  /* of a step passed by a canary that is too bad */
-	double margin;           /* rollback: how many times as often as the baseline a canary may fail */
-	double margin_promotion; /* promotion: the same */
-	double delta;            /* rollback: by which fraction a canary may be slower */
-	double delta_promotion;  /* promotion: the same */
-	double p0;               /* ratio of failures that is never a regression */
-	double hold_evidence;    /* E at which nothing moves up any more */
-	double block_s;          /* late onset: the evidence starts again this often; 0: never */
-	double warmup_s;         /* a canary backend's first seconds are measured, not judged, but for the guard: */
-	double guard_margin;     /* so many times as many failures, */
-	double guard_evidence;   /* at this E, */
-	double guard_failures;   /* from at least so many failures */
-	double no_data_s;        /* without canary traffic for so long: held */
+	double alpha;
+	double alpha_promotion;
+	double margin;
+	double margin_promotion;
+	double delta;
+	double delta_promotion;
+	double block_s; /* 0: never */
+	double p0;
+	double hold_evidence;
+	double warmup_s;
+	double guard_margin;
+	double guard_evidence;
+	double guard_failures;
+	double no_data_s;
+	bool noise;
+	bool aa;
+	double noise_history_s;
+	double history_s;
+	double slo;
+	double burn_ratio;
+	double burn_failures;
+	double budget_failures; /* 0: no budget */
+	double weight_errors;   /* the weights add up to 1 */
+	double weight_latency;
+	bool critical_errors;
+	bool critical_latency;
 };
 
 struct config {

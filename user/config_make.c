@@ -6,11 +6,11 @@
 #include "user/config.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "user/config_keys.h"
+#include "user/error.h"
 
 /* A text being written. */
 struct text {
@@ -154,25 +154,16 @@ int config_init(FILE *out, const char *name, const char *vip, const char *baseli
 
 /* ---- one version more ------------------------------------------------------------------------------------ */
 
-__attribute__((format(printf, 2, 3))) static int refuse(char **ret_error, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	if (vasprintf(ret_error, format, args) < 0)
-		*ret_error = NULL;
-	va_end(args);
-	return *ret_error ? -EINVAL : -ENOMEM;
-}
-
 static int fill_version(struct config_version *version, const char *name, const char *const *backends, size_t count,
 			char **ret_error)
 {
 	if (strlen(name) >= sizeof(version->name))
-		return refuse(ret_error, "versions: the name \"%.60s\" is longer than %zu bytes (shorten it)", name,
-			      sizeof(version->name) - 1);
+		return error_set(ret_error, -EINVAL,
+				 "versions: the name \"%.60s\" is longer than %zu bytes (shorten it)", name,
+				 sizeof(version->name) - 1);
 	if (count > CONFIG_BACKENDS_MAX)
-		return refuse(ret_error, "backends: %zu are too many (at most %d)", count, CONFIG_BACKENDS_MAX);
+		return error_set(ret_error, -EINVAL, "backends: %zu are too many (at most %d)", count,
+				 CONFIG_BACKENDS_MAX);
 	*version = (struct config_version){ .backends_count = (uint32_t)count };
 	strcpy(version->name, name);
 	version->backends = calloc(count ? count : 1, sizeof(*version->backends));
@@ -180,8 +171,8 @@ static int fill_version(struct config_version *version, const char *name, const 
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
 		if (strlen(backends[i]) >= ADDRESS_MAX)
-			return refuse(ret_error, "backends[%zu]: \"%.60s\" is longer than an address:port", i,
-				      backends[i]);
+			return error_set(ret_error, -EINVAL, "backends[%zu]: \"%.60s\" is longer than an address:port",
+					 i, backends[i]);
 		strcpy(version->backends[i].address, backends[i]);
 	}
 	return 0;
@@ -236,10 +227,9 @@ int config_with_version(const struct config *config, const char *service, const 
 	int r;
 
 	*ret_error = NULL;
-	if (!found) {
-		r = refuse(ret_error, "no service is named \"%.60s\" (canaryctl status lists them)", service);
-		return r == -EINVAL ? -ENOENT : r;
-	}
+	if (!found)
+		return error_set(ret_error, -ENOENT, "no service is named \"%.60s\" (canaryctl status lists them)",
+				 service);
 	changed = *found;
 	versions = calloc(found->versions_count + 1, sizeof(*versions));
 	r = versions ? fill_version(&added, version, backends, backends_count, ret_error) : -ENOMEM;

@@ -296,6 +296,17 @@ static void check_service(struct config *config, uint32_t s, struct config_probl
 	check_steps(&service->rollout, s, problems);
 }
 
+static void check_judge(const struct config_judge *judge, struct config_problems *problems)
+{
+	if (fabs(judge->weight_errors + judge->weight_latency - 1) > 1e-9)
+		config_problem(
+			problems, "judge", "weight_errors %.10g and weight_latency %.10g add up to %.10g (make it 1)",
+			judge->weight_errors, judge->weight_latency, judge->weight_errors + judge->weight_latency);
+	if (judge->hold_evidence > 1 / judge->alpha)
+		config_problem(problems, "judge", "hold_evidence %.10g is beyond 1 / alpha, %.10g, where the canary is "
+			       "rolled back (lower it)", judge->hold_evidence, 1 / judge->alpha);
+}
+
 void config_rules(struct config *config, struct config_problems *problems)
 {
 	check_interfaces(config, problems);
@@ -304,6 +315,7 @@ void config_rules(struct config *config, struct config_problems *problems)
 	check_path(problems, config->pin_dir, "pin_dir");
 	for (uint32_t s = 0; s < config->services_count; s++)
 		check_service(config, s, problems);
+	check_judge(&config->judge, problems);
 	check_counts(config, problems);
 	if (count_backends(config) <= CONFIG_BACKENDS_MAX)
 		check_addresses(config, problems);

@@ -103,12 +103,6 @@ static void test_defaults(void **state)
 	assert_int_equal(config->max_backends, 64);
 	assert_int_equal(config->max_versions, 32);
 	assert_true(config->seed == 0);
-	assert_true(config->judge.alpha == 0.01 && config->judge.alpha_promotion == 0.05);
-	assert_true(config->judge.margin == 1.25 && config->judge.margin_promotion == 2);
-	assert_true(config->judge.delta == 0.1 && config->judge.delta_promotion == 0.25 && config->judge.p0 == 0.005);
-	assert_true(config->judge.hold_evidence == 5 && config->judge.block_s == 30 && config->judge.warmup_s == 60);
-	assert_true(config->judge.guard_margin == 10 && config->judge.guard_evidence == 1000);
-	assert_true(config->judge.guard_failures == 5 && config->judge.no_data_s == 10);
 	assert_int_equal(service->protocol, IPPROTO_TCP);
 	assert_int_equal(service->mode, CONFIG_MODE_DNAT);
 	assert_int_equal(service->affinity, CANARY_AFFINITY_FLOW);
@@ -125,6 +119,25 @@ static void test_defaults(void **state)
 	}
 	assert_true(service->rollout.bake_s == 300);
 	assert_int_equal(service->rollout.on_fail, CONFIG_ON_FAIL_ROLLBACK);
+	config_free(config);
+}
+
+static void test_judge_defaults(void **state)
+{
+	struct config *config = load(MINIMAL);
+	const struct config_judge *judge = &config->judge;
+
+	(void)state;
+	assert_true(judge->alpha == 0.01 && judge->alpha_promotion == 0.05);
+	assert_true(judge->margin == 1.25 && judge->margin_promotion == 2);
+	assert_true(judge->delta == 0.1 && judge->delta_promotion == 0.25);
+	assert_true(judge->block_s == 30 && judge->p0 == 0.005 && judge->hold_evidence == 5);
+	assert_true(judge->warmup_s == 60 && judge->guard_margin == 10 && judge->guard_evidence == 1000);
+	assert_true(judge->guard_failures == 5 && judge->no_data_s == 10);
+	assert_true(judge->noise && judge->aa && judge->noise_history_s == 1200 && judge->history_s == 300);
+	assert_true(judge->slo == 0.999 && judge->burn_ratio == 2 && judge->burn_failures == 3);
+	assert_true(judge->budget_failures == 0 && judge->weight_errors == 0.6 && judge->weight_latency == 0.4);
+	assert_true(judge->critical_errors && !judge->critical_latency);
 	config_free(config);
 }
 
@@ -194,7 +207,7 @@ static void test_equal(void **state)
 		"max_versions: 9\n",
 		"seed: 1\n",
 		"judge: {alpha: 0.02}\n",
-		"judge: {no_data_s: 11}\n",
+		"judge: {no_data_s: 11}\n", "judge: {aa: false}\n",
 		"    protocol: udp\n",
 		"    affinity: client\n",
 		"    affinity_prefix_v4: 8\n",
@@ -394,6 +407,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_judge_defaults),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_equal),

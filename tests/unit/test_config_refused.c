@@ -80,6 +80,9 @@ static const struct refusal refusals[] = {
 	{ MINIMAL "seed: 18446744073709551616\n", "c.yaml:9: seed: \"18446744073709551616\" is not a whole number of "
 						  "64" },
 	{ MINIMAL "judge: {alpha: 0.6}\n", "c.yaml:9: judge.alpha: \"0.6\" is not a number from 1e-09 to 0.5" },
+	{ MINIMAL "judge:\n  weight_errors: 0.7\n", "c.yaml:9: judge: weight_errors 0.7 and weight_latency 0.4 add up "
+						    "to 1.1" },
+	{ MINIMAL "judge: {hold_evidence: 101}\n", "c.yaml:9: judge: hold_evidence 101 is beyond 1 / alpha, 100" },
 	{ MINIMAL "judge:\n  p0: nan\n", "c.yaml:10: judge.p0: \"nan\" is not a number" },
 	{ MINIMAL "judge:\n  p0: 1e-400\n", "c.yaml:10: judge.p0: \"1e-400\" is not a number" },
 	{ MINIMAL "judge:\n  margin: 0x1\n", "c.yaml:10: judge.margin: \"0x1\" is not a number" },
