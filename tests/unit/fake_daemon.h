@@ -25,7 +25,7 @@
 struct fake_route {
 	const char *request; /* "GET /v1/status" */
 	int status;
-	const char *replies[4]; /* fixtures without .json */
+	const char *replies[4]; /* fixtures; those without a suffix are .json */
 	unsigned used;
 };
 
@@ -122,7 +122,7 @@ static void fake_serve(struct fake_daemon *fake, int fd)
 		return;
 	}
 	fake_remember(fake, text);
-	body = name ? fixture_read(name, ".json") : strdup("{\"error\": {\"code\": \"not_found\", \"message\": \"no such route\"}}");
+	body = name ? fixture_read(name, strchr(name, '.') ? "" : ".json") : strdup("{\"error\": {\"code\": \"not_found\", \"message\": \"no such route\"}}");
 	dprintf(fd, "HTTP/1.1 %d X\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s", route ? route->status : 404,
 		strlen(body), body);
 	free(body);

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -11,6 +12,7 @@
 #include "tests/unit/fake_daemon.h"
 #include "tools/canaryctl/command.h"
 #include "tools/canaryctl/ctl.h"
+#include "user/config.h"
 
 struct run {
 	int code;
@@ -123,6 +125,52 @@ static void unreachable(void **state)
 	rmdir(directory);
 }
 
+/* ---- configurations ---------------------------------------------------------------------------------------- */
+
+static void config_init_prints_what_loads(void **state)
+{
+	struct run result = run(NULL, "config init --vip 192.0.2.1:80 --baseline 192.0.2.2:80,192.0.2.3:80 --canary 192.0.2.4:80 --name web");
+	struct config *config = NULL;
+	char *problems = NULL;
+
+	(void)state;
+	assert_int_equal(result.code, API_EXIT_OK);
+	assert_int_equal(config_load_text(result.out, strlen(result.out), "stdout", &config, &problems), 0);
+	assert_string_equal(config->services[0].name, "web");
+	assert_int_equal(config->services[0].versions_count, 2);
+	assert_string_equal(config->interfaces[0].name, "eth0");
+	config_free(config);
+	run_deinit(&result);
+	check(NULL, "config init --vip 192.0.2.1:80 --baseline 192.0.2.2:80 -j", API_EXIT_OK, "{\n  \"config\": \"", "");
+	check(NULL, "config init --vip 192.0.2.1:80", API_EXIT_USAGE, "", "config init needs --baseline");
+	check(NULL, "config init --vip nowhere --baseline 192.0.2.2:80", API_EXIT_CONFIG, "", "\n  services[0].vip: \"nowhere\" is not");
+}
+
+/* The canaryd in PATH is a script here: it says what it was given, and finds fault with bad.yaml. */
+static void config_check_asks_canaryd(void **state)
+{
+	char directory[] = "/tmp/canaryctl-test-XXXXXX", path[64];
+	char *before = strdup(getenv("PATH"));
+	FILE *script;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	setenv("PATH", directory, 1);
+	check(NULL, "config check good.yaml", API_EXIT_FAILED, "", "canaryd could not be started");
+	snprintf(path, sizeof(path), "%s/canaryd", directory);
+	script = fopen(path, "we");
+	fputs("#!/bin/sh\necho \"$*\"\n[ \"$3\" != bad.yaml ] || { echo wrong >&2; exit 3; }\n", script);
+	fclose(script);
+	chmod(path, 0700);
+	check(NULL, "config check good.yaml", API_EXIT_OK, "-t -c good.yaml", "");
+	check(NULL, "config check bad.yaml", API_EXIT_CONFIG, "", "wrong");
+	check(NULL, "config check bad.yaml -j", API_EXIT_CONFIG, "\"valid\": false", "");
+	setenv("PATH", before, 1);
+	free(before);
+	unlink(path);
+	rmdir(directory);
+}
+
 /* ---- with one ---------------------------------------------------------------------------------------------- */
 
 static void views(void **state)
@@ -131,6 +179,7 @@ static void views(void **state)
 		{ "GET /v1/status", 200, { "status_running" }, 0 },
 		{ "GET /v1/rollouts/7", 200, { "rollout_rolled_back" }, 0 },
 		{ "GET /v1/rollouts", 200, { "rollouts" }, 0 },
+		{ "GET /v1/config", 200, { "config.yaml" }, 0 },
 		{ "GET /v1/flow", 200, { "flow_hash", "flow_open", "flow_no_backend" }, 0 },
 		{ 0 },
 	};
@@ -153,6 +202,8 @@ static void views(void **state)
 	check(fake, "flow 192.0.2.7:1 x", API_EXIT_OK, "it is open, since epoch 12", "");
 	check(fake, "flow 192.0.2.7:1 x", API_EXIT_OK, "no version has a usable backend", "");
 	check(fake, "version -j", API_EXIT_OK, "\"canaryd\": \"0.1.0\"", "");
+	check(fake, "config show", API_EXIT_OK, "services:\n", "");
+	check(fake, "config show -j", API_EXIT_OK, "\"config\": \"services:\\n", "");
 	check(fake, "detach", API_EXIT_USAGE, "", "add --yes");
 	fake_stop(fake);
 }
@@ -184,8 +235,8 @@ static void errors_by_code(void **state)
 {
 	struct fake_route routes[] = {
 		{ "POST /v1/rollouts", 400, { "error_config", "error_kernel" }, 0 },
-		{ "GET /v1/rollouts", 200, { "not_json" }, 0 },
-		{ "GET /v1/status", 503, { "not_json" }, 0 },
+		{ "GET /v1/rollouts", 200, { "not_json.html" }, 0 },
+		{ "GET /v1/status", 503, { "not_json.html" }, 0 },
 		{ 0 },
 	};
 	struct fake_daemon *fake = fake_start(routes);
@@ -244,6 +295,8 @@ int main(void)
 		cmocka_unit_test(usage),
 		cmocka_unit_test(every_command_has_help),
 		cmocka_unit_test(unreachable),
+		cmocka_unit_test(config_init_prints_what_loads),
+		cmocka_unit_test(config_check_asks_canaryd),
 		cmocka_unit_test(views),
 		cmocka_unit_test(orders),
 		cmocka_unit_test(errors_by_code),

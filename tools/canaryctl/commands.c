@@ -25,6 +25,15 @@ static const struct command_option wait_options[] = {
 	{ 0 },
 };
 
+static const struct command_option init_options[] = {
+	{ "vip", 0, "ADDR:PORT", "the address clients connect to (needed)" },
+	{ "baseline", 0, "ADDR:PORT,...", "backends of the version that runs (needed)" },
+	{ "canary", 0, "ADDR:PORT,...", "backends of the version to release" },
+	{ "name", 0, "NAME", "the service's name (service)" },
+	{ "interface", 0, "NAME", "where clients' packets arrive (eth0)" },
+	{ 0 },
+};
+
 static const struct command_option detach_options[] = {
 	{ "yes", 'y', NULL, "do not ask" },
 	{ 0 },
@@ -50,6 +59,10 @@ const struct command commands[] = {
 	  "Each decision with its evidence against the bound and the counts behind it. A number is the id of a rollout, as rollout "
 	  "history prints it.",
 	  NULL, run_rollout_why },
+	{ "config init", "", 0, 0, "print a first configuration",
+	  "For example: canaryctl config init --vip 10.0.0.10:80 --baseline 10.0.1.1:8080 --canary 10.0.1.2:8080 "
+	  "> /etc/canaryd/canaryd.yaml",
+	  init_options, run_config_init },
 	{ "config check", "FILE", 1, 1, "ask canaryd whether a file is a valid configuration", NULL, NULL, run_config_check },
 	{ "config show", "", 0, 0, "print the running configuration", NULL, NULL, run_config_show },
 	{ "flow", "CLIENT:PORT SERVICE", 2, 2, "which version and backend a client's flow goes to", NULL, NULL, run_flow },

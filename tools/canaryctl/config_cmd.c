@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* canaryctl config …: the check of a file, the running one. */
+/* canaryctl config …: a first configuration, the check of a file, the running one. */
 #include "run.h"
 
 #include <errno.h>
@@ -14,8 +14,21 @@
 #include "canaryd/api.h"
 #include "command.h"
 #include "ctl.h"
+#include "user/config.h"
 
 extern char **environ;
+
+/* ---- init -------------------------------------------------------------------------------------------------- */
+
+static int needed(struct ctl *ctl, const struct call *call, const char *option)
+{
+	char mend[64];
+
+	if (call_has(call, option))
+		return API_EXIT_OK;
+	snprintf(mend, sizeof(mend), "add --%s ADDR:PORT", option);
+	return ctl_error(ctl, API_EXIT_USAGE, mend, "config init needs --%s", option);
+}
 
 static int print_as_json(struct ctl *ctl, const char *name, const char *text)
 {
@@ -26,6 +39,50 @@ static int print_as_json(struct ctl *ctl, const char *name, const char *text)
 	ctl_print_json(ctl, object);
 	json_decref(object);
 	return API_EXIT_OK;
+}
+
+static int init(const struct call *call, FILE *out, char **ret_problems)
+{
+	return config_init(out, call_value(call, "name", NULL), call_value(call, "vip", NULL), call_value(call, "baseline", NULL),
+			   call_value(call, "canary", NULL), call_value(call, "interface", NULL), ret_problems);
+}
+
+static int complain(struct ctl *ctl, char *problems)
+{
+	struct page page = { .out = ctl->err, .style = ctl->out.style };
+
+	ctl_error(ctl, API_EXIT_CONFIG, NULL, "these options make no valid configuration");
+	for (char *line = strtok(problems, "\n"); line; line = strtok(NULL, "\n"))
+		page_print(&page, TONE_PLAIN, "  %s\n", line);
+	return API_EXIT_CONFIG;
+}
+
+int run_config_init(struct ctl *ctl, const struct call *call)
+{
+	char *problems = NULL, *text = NULL;
+	size_t size;
+	FILE *memory;
+	int r, code;
+
+	code = needed(ctl, call, "vip");
+	if (!code)
+		code = needed(ctl, call, "baseline");
+	if (code)
+		return code;
+	memory = open_memstream(&text, &size);
+	if (!memory)
+		return ctl_no_memory(ctl);
+	r = init(call, memory, &problems);
+	fclose(memory);
+	if (r < 0)
+		code = complain(ctl, problems ? problems : strerror(-r));
+	else if (ctl->json)
+		code = print_as_json(ctl, "config", text);
+	else
+		fputs(text, ctl->out.out);
+	free(problems);
+	free(text);
+	return code;
 }
 
 /* ---- check ------------------------------------------------------------------------------------------------- */
