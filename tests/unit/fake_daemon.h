@@ -122,7 +122,8 @@ static void fake_serve(struct fake_daemon *fake, int fd)
 		return;
 	}
 	fake_remember(fake, text);
-	body = name ? fixture_read(name, strchr(name, '.') ? "" : ".json") : strdup("{\"error\": {\"code\": \"not_found\", \"message\": \"no such route\"}}");
+	body = name ? fixture_read(name, strchr(name, '.') ? "" : ".json")
+		    : strdup("{\"error\": {\"code\": \"not_found\", \"message\": \"no such route\"}}");
 	dprintf(fd, "HTTP/1.1 %d X\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s", route ? route->status : 404,
 		strlen(body), body);
 	free(body);

@@ -129,7 +129,8 @@ static void unreachable(void **state)
 
 static void config_init_prints_what_loads(void **state)
 {
-	struct run result = run(NULL, "config init --vip 192.0.2.1:80 --baseline 192.0.2.2:80,192.0.2.3:80 --canary 192.0.2.4:80 --name web");
+	struct run result = run(NULL,
+		"config init --vip 192.0.2.1:80 --baseline 192.0.2.2:80,192.0.2.3:80 --canary 192.0.2.4:80 --name web");
 	struct config *config = NULL;
 	char *problems = NULL;
 
@@ -141,9 +142,11 @@ static void config_init_prints_what_loads(void **state)
 	assert_string_equal(config->interfaces[0].name, "eth0");
 	config_free(config);
 	run_deinit(&result);
-	check(NULL, "config init --vip 192.0.2.1:80 --baseline 192.0.2.2:80 -j", API_EXIT_OK, "{\n  \"config\": \"", "");
+	check(NULL, "config init --vip 192.0.2.1:80 --baseline 192.0.2.2:80 -j", API_EXIT_OK, "{\n  \"config\": \"",
+	      "");
 	check(NULL, "config init --vip 192.0.2.1:80", API_EXIT_USAGE, "", "config init needs --baseline");
-	check(NULL, "config init --vip nowhere --baseline 192.0.2.2:80", API_EXIT_CONFIG, "", "\n  services[0].vip: \"nowhere\" is not");
+	check(NULL, "config init --vip nowhere --baseline 192.0.2.2:80", API_EXIT_CONFIG, "",
+	      "\n  services[0].vip: \"nowhere\" is not");
 }
 
 /* The canaryd in PATH is a script here: it says what it was given, and finds fault with bad.yaml. */
@@ -226,7 +229,8 @@ static void orders(void **state)
 	assert_string_equal(fake->last_body,
 			    "{\"service\":\"checkout\",\"canary\":\"v3\",\"backends\":[\"10.0.0.1:80\",\"[::1]:81\"]}");
 	check(fake, "rollout pause a/b", API_EXIT_OK, "", "");
-	check(fake, "rollout abort checkout", API_EXIT_FAILED, "", "canaryctl: checkout has a rollout under way: 7, v2 at 5 %\n  canaryctl rollout abort");
+	check(fake, "rollout abort checkout", API_EXIT_FAILED, "",
+	      "canaryctl: checkout has a rollout under way: 7, v2 at 5 %\n  canaryctl rollout abort");
 	check(fake, "detach --yes", API_EXIT_OK, "detached", "");
 	fake_stop(fake);
 }
@@ -268,11 +272,16 @@ static void wait_for(const char *last, const char *line, int code, const char *o
 static void waiting(void **state)
 {
 	(void)state;
-	wait_for("rollout_promoted", "rollout start checkout --wait", API_EXIT_OK, "checkout: v2 promoted after 15 min 3 s", "5 %, running");
-	wait_for("rollout_rolled_back", "rollout wait checkout", API_EXIT_ROLLED_BACK, "13 times as often", "rolled back");
-	wait_for("rollout_rolled_back", "rollout wait checkout -j", API_EXIT_ROLLED_BACK, "\"state\": \"rolled_back\"", "");
-	wait_for("rollout_held", "rollout wait checkout", API_EXIT_UNDECIDED, "1 h at 1 % brought no verdict", "held without a verdict");
-	wait_for("rollout_running", "rollout wait checkout --timeout 0.1", API_EXIT_UNDECIDED, "", "no outcome within --timeout");
+	wait_for("rollout_promoted", "rollout start checkout --wait", API_EXIT_OK,
+		 "checkout: v2 promoted after 15 min 3 s", "5 %, running");
+	wait_for("rollout_rolled_back", "rollout wait checkout", API_EXIT_ROLLED_BACK, "13 times as often",
+		 "rolled back");
+	wait_for("rollout_rolled_back", "rollout wait checkout -j", API_EXIT_ROLLED_BACK, "\"state\": \"rolled_back\"",
+		 "");
+	wait_for("rollout_held", "rollout wait checkout", API_EXIT_UNDECIDED, "1 h at 1 % brought no verdict",
+		 "held without a verdict");
+	wait_for("rollout_running", "rollout wait checkout --timeout 0.1", API_EXIT_UNDECIDED, "",
+		 "no outcome within --timeout");
 }
 
 static void waiting_survives_a_restart(void **state)

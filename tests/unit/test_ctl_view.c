@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What canaryctl draws from the daemon's answers, compared with the texts in tests/unit/fixtures. After a change that is
- * meant: CTL_UPDATE=1 build/tests/unit/test_ctl_view writes them anew; look at the difference.
+ * What canaryctl draws from the daemon's answers, compared with the texts in tests/unit/fixtures. After a change that
+ * is meant: CTL_UPDATE=1 build/tests/unit/test_ctl_view writes them anew; look at the difference.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -86,7 +86,8 @@ static void status(void **state)
 
 static void no_line_is_wider_than_the_terminal(void **state)
 {
-	static const char *const fixtures[] = { "status_running", "status_rolled_back", "status_held", "status_no_rollout" };
+	static const char *const fixtures[] = { "status_running", "status_rolled_back", "status_held",
+						"status_no_rollout" };
 	struct drawing drawing;
 
 	(void)state;
@@ -171,7 +172,9 @@ static void progress(void **state)
 
 	(void)state;
 	rollout_view_progress(rollout, line, sizeof(line));
-	assert_string_equal(line, "5 %, running, step 2 of 5; to roll back: latency_p95 2.10 of 100; to promote: errors 12.4 of 20");
+	assert_string_equal(
+		line,
+		"5 %, running, step 2 of 5; to roll back: latency_p95 2.10 of 100; to promote: errors 12.4 of 20");
 	json_decref(rollout);
 }
 
@@ -179,9 +182,14 @@ static void progress(void **state)
 static void strange_answers(void **state)
 {
 	static const char *const answers[] = {
-		"{}", "[]", "{\"services\": [{}]}", "{\"services\": [null, 3]}",
-		"{\"services\": [{\"versions\": [{\"backends\": [{}], \"counters\": 3}], \"rollout\": {}, \"canary\": \"c\"}]}",
-		"{\"services\": [{\"rollout\": {\"steps\": [{}, 1], \"slis\": [{}, 2], \"phase\": \"step\", \"step\": \"x\"}}]}",
+		"{}",
+		"[]",
+		"{\"services\": [{}]}",
+		"{\"services\": [null, 3]}",
+		"{\"services\": [{\"versions\": [{\"backends\": [{}], \"counters\": 3}], \"rollout\": {}, "
+		"\"canary\": \"c\"}]}",
+		"{\"services\": [{\"rollout\": {\"steps\": [{}, 1], \"slis\": [{}, 2], \"phase\": \"step\", "
+		"\"step\": \"x\"}}]}",
 	};
 
 	(void)state;

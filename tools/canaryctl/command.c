@@ -73,7 +73,8 @@ int call_seconds(struct ctl *ctl, const struct call *call, const char *option, d
 	else if (end == text || *end)
 		seconds = NAN;
 	if (!(seconds > 0 && seconds * unit < 1e9)) {
-		ctl_error(ctl, API_EXIT_USAGE, "give a time above 0: 90, 90s, 15m, 2h", "--%s '%s' is not a time", option, text);
+		ctl_error(ctl, API_EXIT_USAGE, "give a time above 0: 90, 90s, 15m, 2h", "--%s '%s' is not a time",
+			  option, text);
 		return -EINVAL;
 	}
 	*ret_seconds = seconds * unit;
@@ -199,7 +200,8 @@ static const struct command *find(char **words, unsigned count, unsigned *ret_wo
 	char name[64];
 
 	for (*ret_words = count < 2 ? count : 2; *ret_words > 0; (*ret_words)--) {
-		snprintf(name, sizeof(name), "%s%s%s", words[0], *ret_words == 2 ? " " : "", *ret_words == 2 ? words[1] : "");
+		snprintf(name, sizeof(name), "%s%s%s", words[0], *ret_words == 2 ? " " : "",
+			 *ret_words == 2 ? words[1] : "");
 		for (const struct command *c = commands; c->name; c++) {
 			if (strcmp(c->name, name) == 0)
 				return c;
@@ -221,11 +223,13 @@ static int unknown_command(struct ctl *ctl, char **words, unsigned count)
 	}
 	nearest = help_nearest_command(group, word);
 	if (nearest)
-		snprintf(mend, sizeof(mend), "did you mean: canaryctl %s%s%s?", group ? group : "", group ? " " : "", nearest);
+		snprintf(mend, sizeof(mend), "did you mean: canaryctl %s%s%s?", group ? group : "", group ? " " : "",
+			 nearest);
 	else if (group)
 		snprintf(mend, sizeof(mend), "see canaryctl help %s", group);
 	free(nearest);
-	return ctl_error(ctl, API_EXIT_USAGE, mend, "there is no command '%s%s%s'", group ? group : "", group ? " " : "", word);
+	return ctl_error(ctl, API_EXIT_USAGE, mend, "there is no command '%s%s%s'", group ? group : "",
+			 group ? " " : "", word);
 }
 
 static int help(struct ctl *ctl, char **words, unsigned count)
@@ -251,7 +255,8 @@ static int check_count(struct ctl *ctl, const struct call *call)
 	if (call->count < command->least)
 		ctl_error(ctl, API_EXIT_USAGE, NULL, "%s needs %s", command->name, command->arguments);
 	else if (call->count > command->most)
-		ctl_error(ctl, API_EXIT_USAGE, NULL, "%s: '%s' is one argument too many", command->name, call->arguments[command->most]);
+		ctl_error(ctl, API_EXIT_USAGE, NULL, "%s: '%s' is one argument too many", command->name,
+			  call->arguments[command->most]);
 	else
 		return API_EXIT_OK;
 	return usage(ctl, command);

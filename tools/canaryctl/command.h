@@ -48,7 +48,7 @@ bool call_has(const struct call *call, const char *option);
 const char *call_value(const struct call *call, const char *option, const char *otherwise);
 /* The next value of `option` at or after *position, which is moved on; NULL at the end. */
 const char *call_next(const struct call *call, const char *option, unsigned *position);
-/* The value of `option` as seconds (a number above 0, or with s, m, h). -ENOENT: not given; -EINVAL: after a complaint. */
+/* The value of `option`, a number above 0 or with s, m, h, in seconds. -ENOENT: not given; -EINVAL: after a complaint. */
 int call_seconds(struct ctl *ctl, const struct call *call, const char *option, double *ret_seconds);
 /* The argument `index`, or NULL. */
 const char *call_argument(const struct call *call, unsigned index);

@@ -41,13 +41,15 @@ static const struct command_option detach_options[] = {
 
 const struct command commands[] = {
 	{ "status", "[SERVICE]", 0, 1, "what runs, how well, and how far a rollout is",
-	  "Rates are of the last 10 s, latencies of the last 60 s. A percentage in brackets is of the attempts.", status_options,
-	  run_status },
+	  "Rates are of the last 10 s, latencies of the last 60 s. A percentage in brackets is of the attempts.",
+	  status_options, run_status },
 	{ "rollout start", "SERVICE", 1, 1, "release a version",
-	  "Sends a growing share of new flows to the canary while it is no worse than the baseline. With --wait the exit code is 0 "
-	  "promoted, 7 rolled back, 8 undecided, 1 aborted; an interrupted wait leaves the rollout going on.",
+	  "Sends a growing share of new flows to the canary while it is no worse than the baseline. With --wait the "
+	  "exit code is 0 promoted, 7 rolled back, 8 undecided, 1 aborted; an interrupted wait leaves the rollout "
+	  "going on.",
 	  start_options, run_rollout_start },
-	{ "rollout status", "SERVICE", 1, 1, "where the last rollout is, and the evidence", NULL, NULL, run_rollout_status },
+	{ "rollout status", "SERVICE", 1, 1, "where the last rollout is, and the evidence", NULL, NULL,
+	  run_rollout_status },
 	{ "rollout wait", "SERVICE", 1, 1, "wait for the outcome of the last rollout",
 	  "As rollout start --wait, for a rollout that is under way.", wait_options, run_rollout_wait },
 	{ "rollout pause", "SERVICE", 1, 1, "keep the weight; still judged", NULL, NULL, run_rollout_verb },
@@ -56,19 +58,21 @@ const struct command commands[] = {
 	{ "rollout abort", "SERVICE", 1, 1, "send every new flow to the baseline", NULL, NULL, run_rollout_verb },
 	{ "rollout history", "[SERVICE]", 0, 1, "the rollouts so far, newest first", NULL, NULL, run_rollout_history },
 	{ "rollout why", "SERVICE|ID", 1, 1, "what was decided, when and why",
-	  "Each decision with its evidence against the bound and the counts behind it. A number is the id of a rollout, as rollout "
-	  "history prints it.",
+	  "Each decision with its evidence against the bound and the counts behind it. A number is the id of a "
+	  "rollout, as rollout history prints it.",
 	  NULL, run_rollout_why },
 	{ "config init", "", 0, 0, "print a first configuration",
 	  "For example: canaryctl config init --vip 10.0.0.10:80 --baseline 10.0.1.1:8080 --canary 10.0.1.2:8080 "
 	  "> /etc/canaryd/canaryd.yaml",
 	  init_options, run_config_init },
-	{ "config check", "FILE", 1, 1, "ask canaryd whether a file is a valid configuration", NULL, NULL, run_config_check },
+	{ "config check", "FILE", 1, 1, "ask canaryd whether a file is a valid configuration", NULL, NULL,
+	  run_config_check },
 	{ "config show", "", 0, 0, "print the running configuration", NULL, NULL, run_config_show },
-	{ "flow", "CLIENT:PORT SERVICE", 2, 2, "which version and backend a client's flow goes to", NULL, NULL, run_flow },
+	{ "flow", "CLIENT:PORT SERVICE", 2, 2, "which version and backend a client's flow goes to", NULL, NULL,
+	  run_flow },
 	{ "detach", "", 0, 0, "take canaryd off the interfaces and end it",
-	  "Nothing is steered any more: packets to a service's address go wherever the host sends them.", detach_options,
-	  run_detach },
+	  "Nothing is steered any more: packets to a service's address go wherever the host sends them.",
+	  detach_options, run_detach },
 	{ "version", "", 0, 0, "the versions of canaryctl and canaryd", NULL, NULL, run_version },
 	{ 0 },
 };

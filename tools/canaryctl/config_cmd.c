@@ -43,8 +43,9 @@ static int print_as_json(struct ctl *ctl, const char *name, const char *text)
 
 static int init(const struct call *call, FILE *out, char **ret_problems)
 {
-	return config_init(out, call_value(call, "name", NULL), call_value(call, "vip", NULL), call_value(call, "baseline", NULL),
-			   call_value(call, "canary", NULL), call_value(call, "interface", NULL), ret_problems);
+	return config_init(out, call_value(call, "name", NULL), call_value(call, "vip", NULL),
+			   call_value(call, "baseline", NULL), call_value(call, "canary", NULL),
+			   call_value(call, "interface", NULL), ret_problems);
 }
 
 static int complain(struct ctl *ctl, char *problems)
@@ -171,8 +172,8 @@ int run_config_check(struct ctl *ctl, const struct call *call)
 		return ctl_error(ctl, API_EXIT_FAILED, "install it beside canaryctl or into a directory of PATH",
 				 "canaryd could not be started: %s", strerror(-r));
 	if (ctl->json) {
-		json_t *answer = json_pack("{s:s, s:b, s:s}", "file", call_argument(call, 0), "valid", code == API_EXIT_OK,
-					   "message", words ? words : "");
+		json_t *answer = json_pack("{s:s, s:b, s:s}", "file", call_argument(call, 0), "valid",
+					   code == API_EXIT_OK, "message", words ? words : "");
 
 		ctl_print_json(ctl, answer);
 		json_decref(answer);

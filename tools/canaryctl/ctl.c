@@ -10,7 +10,8 @@
 #include "client.h"
 #include "field.h"
 
-static const char not_canaryd[] = "is another program listening there? name canaryd's socket with --socket PATH or CANARYD_SOCKET";
+static const char not_canaryd[] =
+	"is another program listening there? name canaryd's socket with --socket PATH or CANARYD_SOCKET";
 
 int ctl_error(struct ctl *ctl, int code, const char *mend, const char *format, ...)
 {
@@ -57,7 +58,8 @@ const char *ctl_unreachable(int error)
 
 static int complain_unreachable(struct ctl *ctl, int error)
 {
-	const char *mend = "is canaryd running? systemctl status canaryd; or name its socket with --socket PATH / CANARYD_SOCKET";
+	const char *mend =
+		"is canaryd running? systemctl status canaryd; or name its socket with --socket PATH / CANARYD_SOCKET";
 
 	if (error == -ENOMEM)
 		return ctl_no_memory(ctl);
@@ -193,7 +195,8 @@ const json_t *ctl_service(struct ctl *ctl, const json_t *status, const char *nam
 		if (strcmp(other, name) == 0)
 			return service;
 		if (used < sizeof(names))
-			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "services: ", other);
+			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
+						 i ? ", " : "services: ", other);
 	}
 	ctl_error(ctl, API_EXIT_FAILED, used ? names : "canaryd has no service: see canaryctl config show",
 		  "no service is called '%s'", name);

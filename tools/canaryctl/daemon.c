@@ -44,7 +44,8 @@ static void print_flow(const struct page *page, const json_t *flow)
 		page_print(page, TONE_PLAIN, "  it is open, since epoch %.0f, and stays there until it ends\n",
 			   field_number(flow, "epoch"));
 	else
-		page_print(page, TONE_PLAIN, "  a new flow: its place on the circle is %s, the canary's part ends at %s\n",
+		page_print(page, TONE_PLAIN,
+			   "  a new flow: its place on the circle is %s, the canary's part ends at %s\n",
 			   format_share(field_number(flow, "share")).text,
 			   format_share(field_number(flow, "canary_threshold") / 4294967296.0).text);
 }
@@ -81,7 +82,8 @@ int run_detach(struct ctl *ctl, const struct call *call)
 
 	if (!call_has(call, "yes")) {
 		if (!isatty(STDIN_FILENO))
-			return ctl_error(ctl, API_EXIT_USAGE, "add --yes", "detach asks, and there is no terminal to answer on");
+			return ctl_error(ctl, API_EXIT_USAGE, "add --yes",
+					 "detach asks, and there is no terminal to answer on");
 		if (!confirmed(ctl))
 			return ctl_error(ctl, API_EXIT_FAILED, NULL, "nothing was changed");
 	}

@@ -133,7 +133,8 @@ static void list_options(const struct page *page, const char *title, const struc
 
 		if (o->letter)
 			snprintf(letter, sizeof(letter), "-%c, ", o->letter);
-		table_cell(table, TONE_PLAIN, "%s--%s%s%s", letter, o->name, o->argument ? " " : "", o->argument ? o->argument : "");
+		table_cell(table, TONE_PLAIN, "%s--%s%s%s", letter, o->name, o->argument ? " " : "",
+			   o->argument ? o->argument : "");
 		table_cell(table, TONE_PLAIN, "%s", o->help);
 	}
 	table_print(table, page, 2);
@@ -145,21 +146,22 @@ void help_usage(const struct page *page, const struct command *command)
 		page_print(page, TONE_PLAIN, "usage: canaryctl [OPTION...] COMMAND [ARGUMENT...]\n");
 		return;
 	}
-	page_print(page, TONE_PLAIN, "usage: canaryctl %s%s%s%s\n", command->name, command->options ? " [OPTION...]" : "",
-		   *command->arguments ? " " : "", command->arguments);
+	page_print(page, TONE_PLAIN, "usage: canaryctl %s%s%s%s\n", command->name,
+		   command->options ? " [OPTION...]" : "", *command->arguments ? " " : "", command->arguments);
 }
 
 void help_program(const struct page *page)
 {
 	help_usage(page, NULL);
-	page_print(page, TONE_PLAIN, "Releases new versions safely: asks and tells canaryd, the splitter of this node.\n");
+	page_print(page, TONE_PLAIN,
+		   "Releases new versions safely: asks and tells canaryd, the splitter of this node.\n");
 	page_print(page, TONE_BOLD, "\nCommands\n");
 	list_commands(page, NULL);
 	list_options(page, "Options of every command", common_options);
 	page_print(page, TONE_BOLD, "\nExit codes\n");
 	page_wrap(page, TONE_PLAIN, 2,
-		  "0 done or promoted; 1 failed or aborted; 2 wrong usage; 3 configuration invalid; 5 a kernel feature is missing; "
-		  "6 canaryd does not answer; 7 rolled back; 8 undecided");
+		  "0 done or promoted; 1 failed or aborted; 2 wrong usage; 3 configuration invalid; 5 a kernel feature "
+		  "is missing; 6 canaryd does not answer; 7 rolled back; 8 undecided");
 	page_print(page, TONE_PLAIN, "\ncanaryctl help COMMAND says more of one.\n");
 }
 

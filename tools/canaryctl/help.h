@@ -15,8 +15,8 @@ void help_command(const struct page *page, const struct command *command);
 void help_usage(const struct page *page, const struct command *command);
 
 /*
- * The command nearest to `word` within `group` (NULL: the first words), for "did you mean"; NULL if nothing is near. The
- * answer is a word and the caller's to free.
+ * The command nearest to `word` within `group` (NULL: the first words), for "did you mean"; NULL if nothing is near.
+ * The answer is a word and the caller's to free.
  */
 char *help_nearest_command(const char *group, const char *word);
 /* The same among the options of `command` (NULL: the common ones); borrowed. */

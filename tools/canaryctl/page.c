@@ -50,8 +50,8 @@ struct style style_for(FILE *out)
 const char *page_glyph(const struct page *page, enum glyph glyph)
 {
 	static const char *const glyphs[][2] = {
-		[GLYPH_ARROW] = { "->", "→" },	   [GLYPH_DOTS] = { "..", "…" },      [GLYPH_DIVIDE] = { "/", "÷" },
-		[GLYPH_CHECK] = { "ok", "✔" },	   [GLYPH_AT_LEAST] = { ">=", "≥" }, [GLYPH_BULLET] = { "-", "·" },
+		[GLYPH_ARROW] = { "->", "→" }, [GLYPH_DOTS] = { "..", "…" },	 [GLYPH_DIVIDE] = { "/", "÷" },
+		[GLYPH_CHECK] = { "ok", "✔" }, [GLYPH_AT_LEAST] = { ">=", "≥" }, [GLYPH_BULLET] = { "-", "·" },
 	};
 
 	return glyphs[glyph][page->style.utf8];
@@ -253,7 +253,8 @@ static void spaces(FILE *out, size_t count)
 }
 
 /* Blanks are printed when something follows them, so no line ends in one. */
-static void table_row(const struct table *table, const struct page *page, size_t first, const size_t *widths, unsigned indent)
+static void table_row(const struct table *table, const struct page *page, size_t first, const size_t *widths,
+		      unsigned indent)
 {
 	size_t pending = indent;
 

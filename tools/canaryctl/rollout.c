@@ -35,7 +35,8 @@ static void show(struct ctl *ctl, const json_t *rollout)
 /* {service, canary?, backends?}. NULL: no memory. */
 static json_t *start_body(const struct call *call)
 {
-	json_t *body = json_pack("{s:s, s:s*}", "service", call_argument(call, 0), "canary", call_value(call, "canary", NULL));
+	json_t *body = json_pack("{s:s, s:s*}", "service", call_argument(call, 0), "canary",
+				 call_value(call, "canary", NULL));
 	json_t *backends = json_array();
 	unsigned position = 0;
 	const char *backend;
@@ -81,7 +82,7 @@ int run_rollout_start(struct ctl *ctl, const struct call *call)
 	return code;
 }
 
-/* The last rollout of a service, from its status: the caller frees *ret_rollout, which is JSON null where there is none. */
+/* The last rollout of a service, from its status. The caller frees *ret_rollout: JSON null where there is none. */
 static int last_rollout(struct ctl *ctl, const char *name, json_t **ret_rollout)
 {
 	const json_t *service;

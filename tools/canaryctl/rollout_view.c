@@ -39,7 +39,8 @@ bool rollout_view_ended(const json_t *rollout)
 {
 	const char *state = field_text(rollout, "state", "");
 
-	return !strcmp(state, API_STATE_PROMOTED) || !strcmp(state, API_STATE_ROLLED_BACK) || !strcmp(state, API_STATE_ABORTED);
+	return !strcmp(state, API_STATE_PROMOTED) || !strcmp(state, API_STATE_ROLLED_BACK) ||
+	       !strcmp(state, API_STATE_ABORTED);
 }
 
 static double age(const json_t *rollout, double now)
@@ -72,8 +73,8 @@ void rollout_view_outcome(const json_t *rollout, double now, char *line, size_t 
 	enum tone tone;
 	const char *state = rollout_view_state(rollout, &tone);
 
-	snprintf(line, size, "%s: %s %s %s %s", field_text(rollout, "service", "?"), field_text(rollout, "canary", "?"), state,
-		 rollout_view_ended(rollout) ? "after" : "for", format_duration(age(rollout, now)).text);
+	snprintf(line, size, "%s: %s %s %s %s", field_text(rollout, "service", "?"), field_text(rollout, "canary", "?"),
+		 state, rollout_view_ended(rollout) ? "after" : "for", format_duration(age(rollout, now)).text);
 }
 
 /* ---- evidence ---------------------------------------------------------------------------------------------- */
@@ -114,7 +115,8 @@ static size_t print_test(const json_t *sli, const char *side, const char *words,
 	if (!sli)
 		return 0;
 	n = snprintf(text, size, "; %s: %s %s of %s", words, field_text(sli, "name", "?"),
-		     format_factor(field_number(test, "evidence")).text, format_factor(field_number(test, "bound")).text);
+		     format_factor(field_number(test, "evidence")).text,
+		     format_factor(field_number(test, "bound")).text);
 	return n > 0 && (size_t)n < size ? (size_t)n : size - 1;
 }
 
@@ -129,7 +131,8 @@ void rollout_view_progress(const json_t *rollout, char *line, size_t size)
 			rollout_view_state(rollout, &tone), phase);
 	if (used < 0 || (size_t)used >= size)
 		return;
-	used += (int)print_test(decisive(rollout, "rollback", true), "rollback", "to roll back", line + used, size - (size_t)used);
+	used += (int)print_test(decisive(rollout, "rollback", true), "rollback", "to roll back", line + used,
+				size - (size_t)used);
 	print_test(decisive(rollout, "promotion", false), "promotion", "to promote", line + used, size - (size_t)used);
 }
 
@@ -194,7 +197,8 @@ static void measured_table(const struct page *page, const json_t *rollout)
 	table_print(table, page, 4);
 }
 
-static void cells_test(struct table *table, const struct page *page, const json_t *sli, const char *side, enum tone full)
+static void cells_test(struct table *table, const struct page *page, const json_t *sli, const char *side,
+		       enum tone full)
 {
 	const json_t *test = json_object_get(sli, side);
 	double evidence = field_number(test, "evidence"), bound = field_number(test, "bound");
@@ -209,7 +213,8 @@ static void cells_test(struct table *table, const struct page *page, const json_
 	}
 	page_bar(page, share, width, bar);
 	table_cell(table, share >= 1 ? full : TONE_PLAIN, "%s", bar);
-	table_cell(table, share >= 1 ? full : TONE_PLAIN, "%s of %s", format_factor(evidence).text, format_factor(bound).text);
+	table_cell(table, share >= 1 ? full : TONE_PLAIN, "%s of %s", format_factor(evidence).text,
+		   format_factor(bound).text);
 }
 
 static void evidence_table(const struct page *page, const json_t *rollout)
@@ -249,9 +254,9 @@ static void steps_line(const struct page *page, const json_t *rollout)
 		struct format weight = format_weight(field_number(step, "weight"));
 
 		if (used < sizeof(paragraph))
-			used += (size_t)snprintf(paragraph + used, sizeof(paragraph) - used, "%s%s%s%s%s%s", i ? ", " : "steps: ",
-						 here ? "[" : "", weight.text, here ? "]" : "", done ? " " : "",
-						 done ? page_glyph(page, GLYPH_CHECK) : "");
+			used += (size_t)snprintf(paragraph + used, sizeof(paragraph) - used, "%s%s%s%s%s%s",
+						 i ? ", " : "steps: ", here ? "[" : "", weight.text, here ? "]" : "",
+						 done ? " " : "", done ? page_glyph(page, GLYPH_CHECK) : "");
 	}
 	if (used < sizeof(paragraph) && bake_s > 0)
 		snprintf(paragraph + used, sizeof(paragraph) - used, ", %sbake %s%s", baking ? "[" : "",
@@ -266,8 +271,8 @@ static void title(const struct page *page, const json_t *rollout, double now)
 	char phase[64];
 
 	page_print(page, TONE_BOLD, "  rollout %.0f", field_number(rollout, "id"));
-	page_print(page, TONE_PLAIN, "  %s %s %s  ", field_text(rollout, "baseline", "?"), page_glyph(page, GLYPH_ARROW),
-		   field_text(rollout, "canary", "?"));
+	page_print(page, TONE_PLAIN, "  %s %s %s  ", field_text(rollout, "baseline", "?"),
+		   page_glyph(page, GLYPH_ARROW), field_text(rollout, "canary", "?"));
 	page_print(page, tone, "%s", state);
 	if (rollout_view_ended(rollout)) {
 		page_print(page, TONE_PLAIN, " after %s, at %s\n", format_duration(age(rollout, now)).text,

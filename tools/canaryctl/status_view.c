@@ -59,9 +59,11 @@ static void print_host(const struct page *page, const json_t *status)
 
 	page_print(page, TONE_BOLD, "canaryd %s", field_text(status, "version", "?"));
 	page_print(page, TONE_PLAIN, "  up %s", format_duration(field_number(status, "uptime_s")).text);
-	json_array_foreach(json_object_get(status, "interfaces"), i, interface)
-		page_print(page, TONE_PLAIN, "%s%s (%s XDP, %s)", i ? ", " : "  on ", field_text(interface, "name", "?"),
-			   field_text(interface, "xdp", "?"), field_text(interface, "tc", "?"));
+	json_array_foreach(json_object_get(status, "interfaces"), i, interface) {
+		page_print(page, TONE_PLAIN, "%s%s (%s XDP, %s)", i ? ", " : "  on ",
+			   field_text(interface, "name", "?"), field_text(interface, "xdp", "?"),
+			   field_text(interface, "tc", "?"));
+	}
 	page_print(page, TONE_PLAIN, "\nflow table %s of %s", format_count(entries).text, format_count(capacity).text);
 	if (capacity > 0)
 		page_print(page, entries > 0.9 * capacity ? TONE_WARN : TONE_PLAIN, " (%s)",
@@ -129,7 +131,8 @@ static void row_failed(struct block *block)
 		double attempts = field_number(block->versions[i], "attempts");
 
 		if (attempts > 0)
-			table_cell(block->table, TONE_PLAIN, "%s (%s)", format_count(failed).text, format_share(failed / attempts).text);
+			table_cell(block->table, TONE_PLAIN, "%s (%s)", format_count(failed).text,
+				   format_share(failed / attempts).text);
 		else
 			table_cell(block->table, TONE_PLAIN, "%s", format_count(failed).text);
 	}
@@ -303,7 +306,8 @@ static void print_weight(const struct page *page, const json_t *service, const c
 
 	page_bar(page, field_number(weight, "applied"), page->style.columns >= 110 ? 40 : 20, bar);
 	page_print(page, TONE_PLAIN, "  weight of %s  %s  applied %s, wanted %s, measured %s\n", canary, bar,
-		   format_weight(field_number(weight, "applied")).text, format_weight(field_number(weight, "wanted")).text,
+		   format_weight(field_number(weight, "applied")).text,
+		   format_weight(field_number(weight, "wanted")).text,
 		   format_share(field_number(weight, "measured")).text);
 }
 
@@ -315,8 +319,8 @@ static void print_service(const struct page *page, const json_t *service, bool v
 
 	page_print(page, TONE_BOLD, "\n%s", field_text(service, "name", "?"));
 	page_print(page, TONE_PLAIN, "  %s %s, %s, affinity %s, epoch %.0f\n", field_text(service, "protocol", "?"),
-		   field_text(service, "vip", "?"), field_text(service, "mode", "?"), field_text(service, "affinity", "?"),
-		   field_number(service, "epoch"));
+		   field_text(service, "vip", "?"), field_text(service, "mode", "?"),
+		   field_text(service, "affinity", "?"), field_number(service, "epoch"));
 	if (canary)
 		print_weight(page, service, canary);
 	else

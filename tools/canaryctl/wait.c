@@ -157,13 +157,15 @@ static int poll_once(struct wait *wait)
 		return code;
 	if (isnan(wait->lost_since)) {
 		wait->lost_since = now_s();
-		snprintf(line, sizeof(line), "canaryd does not answer (%s): trying for %d s", ctl_unreachable(error), RESTART_S);
+		snprintf(line, sizeof(line), "canaryd does not answer (%s): trying for %d s", ctl_unreachable(error),
+			 RESTART_S);
 		say(wait, TONE_WARN, line);
 	}
 	if (now_s() - wait->lost_since < RESTART_S)
 		return -EAGAIN;
 	return ctl_error(wait->ctl, API_EXIT_UNREACHABLE, "is canaryd running? systemctl status canaryd",
-			 "canaryd has not answered on %s for %d s: %s", wait->ctl->socket, RESTART_S, ctl_unreachable(error));
+			 "canaryd has not answered on %s for %d s: %s", wait->ctl->socket, RESTART_S,
+			 ctl_unreachable(error));
 }
 
 static int loop(struct wait *wait)
