@@ -100,3 +100,12 @@ bool histogram_subtract(struct histogram *left, const struct histogram *other)
 	}
 	return forward;
 }
+
+double histogram_quantile_mid_s(const struct histogram *h, double q)
+{
+	unsigned bucket = histogram_quantile_bucket(h, q);
+
+	if (bucket == 0 || bucket >= LAST || !histogram_count(h))
+		return histogram_quantile_s(h, q);
+	return histogram_upper_s(bucket) * exp2(-0.5 / PER_OCTAVE);
+}

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "user/api.h"
+
+#include <canaryd/api.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/error.h"
+#include "user/view.h"
+
+#define ROLLOUTS_SHOWN 50
+#define BACKENDS_MAX 256
+
+/* ---- answers ------------------------------------------------------------------------------------------------ */
+
+static void answer(struct http_response *response, unsigned status, json_t *json)
+{
+	response->status = status;
+	response->body = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) : NULL;
+	json_decref(json);
+}
+
+/* Errors come as "what is wrong (how to mend it)"; a client shows the two apart. */
+static void answer_error(struct http_response *response, unsigned status, const char *code, const char *sentence)
+{
+	const char *open = strrchr(sentence, '(');
+	size_t length = strlen(sentence);
+	bool has_mend = open && open > sentence + 1 && length && sentence[length - 1] == ')';
+	int message_length = has_mend ? (int)(open - sentence) - 1 : (int)length;
+	int mend_length = has_mend ? (int)(sentence + length - 1 - (open + 1)) : 0;
+
+	answer(response, status, json_pack("{s:{s:s, s:s%, s:s%}}", "error", "code", code, "message", sentence,
+					   (size_t)message_length, "mend", has_mend ? open + 1 : "", (size_t)mend_length));
+}
+
+static void answer_errno(struct http_response *response, int r, char *sentence)
+{
+	static const struct {
+		int error;
+		unsigned status;
+		const char *code;
+	} table[] = {
+		{ -EINVAL, 400, "invalid" },   { -ENOENT, 404, "not_found" },     { -EBUSY, 409, "conflict" },
+		{ -EEXIST, 409, "conflict" },  { -ENOSPC, 503, "no_space" },      { -EROFS, 503, "read_only" },
+		{ -ENOMEM, 500, "internal" },  { -EOPNOTSUPP, 503, "kernel" },
+	};
+	unsigned status = 500;
+	const char *code = "internal";
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
+		if (table[i].error == r) {
+			status = table[i].status;
+			code = table[i].code;
+		}
+	answer_error(response, status, code, sentence ?: strerror(-r));
+	free(sentence);
+}
+
+static void answer_no_service(struct http_response *response, const char *name)
+{
+	char sentence[160];
+
+	snprintf(sentence, sizeof(sentence), "there is no service %.60s (`canaryctl status` lists them)", name);
+	answer_error(response, 404, "not_found", sentence);
+}
+
+/* ---- routes ------------------------------------------------------------------------------------------------- */
+
+static void get_status(struct api *api, const struct http_request *request, const char *rest,
+		       struct http_response *response)
+{
+	(void)request;
+	(void)rest;
+	answer(response, 200, view_status(api->daemon));
+}
+
+static void get_health(struct api *api, const struct http_request *request, const char *rest,
+		       struct http_response *response)
+{
+	(void)api;
+	(void)request;
+	(void)rest;
+	response->content_type = "text/plain";
+	response->body = strdup("ok\n");
+}
+
+static void get_config(struct api *api, const struct http_request *request, const char *rest,
+		       struct http_response *response)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	(void)request;
+	(void)rest;
+	if (!out)
+		return;
+	config_show(api->daemon->config, out);
+	fclose(out);
+	response->content_type = "application/yaml";
+	response->body = text;
+}
+
+static void get_rollouts(struct api *api, const struct http_request *request, const char *rest,
+			 struct http_response *response)
+{
+	const char *service = http_argument(request, "service");
+	json_t *json = NULL;
+	int r;
+
+	(void)rest;
+	if (service && !daemon_find_service(api->daemon, service)) {
+		answer_no_service(response, service);
+		return;
+	}
+	r = view_rollouts(api->daemon, service, ROLLOUTS_SHOWN, &json);
+	if (r)
+		answer_errno(response, r, strdup(journal_error(api->daemon->journal)));
+	else
+		answer(response, 200, json);
+}
+
+static void get_rollout(struct api *api, const struct http_request *request, const char *rest,
+			struct http_response *response)
+{
+	json_t *json = NULL;
+	char *end;
+	long long id = strtoll(rest, &end, 10);
+	int r;
+
+	(void)request;
+	if (end == rest || *end || id <= 0) {
+		answer_error(response, 400, "invalid", "a rollout is named by its number (`canaryctl rollout history`)");
+		return;
+	}
+	r = view_past_rollout(api->daemon, id, &json);
+	if (r == -ENOENT)
+		answer_error(response, 404, "not_found", "there is no such rollout (`canaryctl rollout history` lists them)");
+	else if (r)
+		answer_errno(response, r, strdup(journal_error(api->daemon->journal)));
+	else
+		answer(response, 200, json);
+}
+
+/* The version to roll out: the one named, or the only one that is not the baseline. */
+static const char *choose_canary(const struct daemon_service *service, const char *named, char **ret_error)
+{
+	const char *baseline = rollout_view(service->rollout).baseline, *found = NULL;
+
+	if (named)
+		return named;
+	for (uint32_t v = 0; v < service->config->versions_count; v++) {
+		const char *name = service->config->versions[v].name;
+
+		if (!strcmp(name, baseline))
+			continue;
+		if (found) {
+			error_set(ret_error, -EINVAL, "service %s has several versions beside its baseline (say which with "
+				  "--canary NAME)", service->config->name);
+			return NULL;
+		}
+		found = name;
+	}
+	if (!found)
+		error_set(ret_error, -EINVAL, "service %s has no version beside its baseline (name one with --canary NAME "
+			  "--backend ADDR:PORT)", service->config->name);
+	return found;
+}
+
+static int add_canary(struct api *api, const char *service, const char *canary, json_t *backends, char **ret_error)
+{
+	struct daemon_service *found = daemon_find_service(api->daemon, service);
+	struct rollout_view view = rollout_view(found->rollout);
+	const char *addresses[BACKENDS_MAX];
+	size_t i, n = json_array_size(backends);
+	json_t *value;
+
+	if (!n)
+		return 0;
+	if (rollout_is_active(found->rollout))
+		return error_set(ret_error, -EBUSY, "service %s has a rollout of %s under way (`canaryctl rollout abort %s` "
+				 "or `promote` first)", service, view.canary, service);
+	if (!strcmp(canary, view.baseline))
+		return error_set(ret_error, -EINVAL, "%s is the baseline of service %s (give the canary a name of its own)",
+				 canary, service);
+	if (n > BACKENDS_MAX)
+		return error_set(ret_error, -EINVAL, "at most %d backends", BACKENDS_MAX);
+	json_array_foreach(backends, i, value)
+		addresses[i] = json_string_value(value) ?: "";
+	return daemon_set_version(api->daemon, service, canary, addresses, n, ret_error);
+}
+
+static void post_rollouts(struct api *api, const struct http_request *request, const char *rest,
+			  struct http_response *response)
+{
+	json_t *body = json_loadb(request->body, request->body_size, 0, NULL), *backends = NULL;
+	const char *name = NULL, *canary = NULL;
+	struct daemon_service *service;
+	char *error = NULL, *chosen = NULL;
+	int r;
+
+	(void)rest;
+	if (json_unpack(body, "{s:s, s?s, s?o}", "service", &name, "canary", &canary, "backends", &backends)) {
+		answer_error(response, 400, "invalid", "the body is not {\"service\": NAME, \"canary\": NAME, \"backends\": "
+			     "[\"ADDR:PORT\"]} (see canaryctl rollout start --help)");
+		json_decref(body);
+		return;
+	}
+	service = daemon_find_service(api->daemon, name);
+	if (!service) {
+		answer_no_service(response, name);
+		json_decref(body);
+		return;
+	}
+	canary = choose_canary(service, canary, &error);
+	chosen = canary ? strdup(canary) : NULL;
+	r = chosen ? add_canary(api, name, chosen, backends, &error) : -EINVAL;
+	if (!r)
+		r = rollout_start(service->rollout, chosen, daemon_unix_s(), &error);
+	if (r)
+		answer_errno(response, r, error);
+	else
+		answer(response, 201, view_rollout(service));
+	free(chosen);
+	json_decref(body);
+}
+
+static void post_service(struct api *api, const struct http_request *request, const char *rest,
+			 struct http_response *response)
+{
+	static const char *const verbs[] = { "pause", "resume", "promote", "abort" };
+	const char *slash = strchr(rest, '/');
+	struct daemon_service *service;
+	char name[CANARY_NAME_MAX] = "", *error = NULL;
+
+	(void)request;
+	if (slash && (size_t)(slash - rest) < sizeof(name))
+		memcpy(name, rest, slash - rest);
+	service = daemon_find_service(api->daemon, name);
+	if (!service) {
+		answer_no_service(response, name);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
+		int r;
+
+		if (strcmp(slash + 1, verbs[i]))
+			continue;
+		r = rollout_operate(service->rollout, (enum rollout_verb)i, daemon_unix_s(), &error);
+		if (r)
+			answer_errno(response, r == -EINVAL ? -EBUSY : r, error);
+		else
+			answer(response, 200, view_rollout(service));
+		return;
+	}
+	answer_error(response, 404, "not_found", "a rollout can be told pause, resume, promote and abort");
+}
+
+static const char *explain_source(uint16_t source)
+{
+	static const char *const names[] = { "not_service", "flow", "hash", "no_backend" };
+
+	return source < sizeof(names) / sizeof(*names) ? names[source] : "not_service";
+}
+
+static json_t *explain_json(const struct daemon_service *service, const char *client, const struct canary_explain *explain)
+{
+	bool found = explain->source == CANARY_EXPLAIN_FLOW || explain->source == CANARY_EXPLAIN_HASH;
+	json_t *version = json_null(), *backend = json_null();
+
+	for (size_t v = 0; found && v < service->inventory->n_versions; v++) {
+		const struct inventory_version *of = &service->inventory->versions[v];
+
+		if (of->index == explain->version)
+			version = json_string(of->name);
+		for (size_t b = 0; b < of->n_backends; b++)
+			if (of->backends[b].index == explain->backend)
+				backend = json_string(of->backends[b].address);
+	}
+	return json_pack("{s:s, s:s, s:I, s:f, s:s, s:o, s:o, s:I, s:I}", "service", service->config->name, "client", client,
+			 "position", (json_int_t)explain->position, "share", explain->position / 4294967296.0, "source",
+			 explain_source(explain->source), "version", version, "backend", backend, "epoch",
+			 (json_int_t)explain->epoch, "canary_threshold", (json_int_t)explain->canary_threshold);
+}
+
+static void get_flow(struct api *api, const struct http_request *request, const char *rest,
+		     struct http_response *response)
+{
+	const char *name = http_argument(request, "service"), *client = http_argument(request, "client");
+	struct daemon_service *service = name ? daemon_find_service(api->daemon, name) : NULL;
+	struct canary_explain explain = {};
+	struct canary_endpoint endpoint;
+	int r;
+
+	(void)rest;
+	if (!service) {
+		answer_no_service(response, name ?: "");
+		return;
+	}
+	if (!client || address_parse(client, service->config->protocol, &endpoint) ||
+	    address_is_ipv4(endpoint.addr) != address_is_ipv4(service->config->endpoint.addr)) {
+		answer_error(response, 400, "invalid", "the client is not an ADDR:PORT of the service's family (for example "
+			     "198.51.100.7:40000, or [2001:db8::7]:40000)");
+		return;
+	}
+	memcpy(explain.key.client, endpoint.addr, sizeof(explain.key.client));
+	memcpy(explain.key.vip, service->config->endpoint.addr, sizeof(explain.key.vip));
+	explain.key.client_port = endpoint.port;
+	explain.key.vip_port = service->config->endpoint.port;
+	explain.key.protocol = service->config->protocol;
+	r = datapath_explain(api->daemon->datapath, &explain);
+	if (r)
+		answer_errno(response, r, NULL);
+	else
+		answer(response, 200, explain_json(service, client, &explain));
+}
+
+static void post_detach(struct api *api, const struct http_request *request, const char *rest,
+			struct http_response *response)
+{
+	char *error = NULL;
+	int r = daemon_detach(api->daemon, &error);
+
+	(void)request;
+	(void)rest;
+	if (r)
+		answer_errno(response, r, error);
+	else
+		answer(response, 200, json_pack("{s:b}", "detached", 1));
+	api->on_detached(api->context);
+}
+
+/* ---- dispatch ----------------------------------------------------------------------------------------------- */
+
+static const struct route {
+	const char *method;
+	const char *path; /* one that ends in "/" takes what follows as `rest` */
+	void (*handle)(struct api *, const struct http_request *, const char *rest, struct http_response *);
+} routes[] = {
+	{ "GET", API_STATUS, get_status },
+	{ "GET", API_ROLLOUTS, get_rollouts },
+	{ "GET", API_ROLLOUTS "/", get_rollout },
+	{ "POST", API_ROLLOUTS, post_rollouts },
+	{ "POST", API_SERVICES "/", post_service },
+	{ "GET", API_FLOW, get_flow },
+	{ "GET", API_CONFIG, get_config },
+	{ "POST", API_DETACH, post_detach },
+	{ "GET", API_HEALTH, get_health },
+};
+
+static bool matches(const struct route *route, const char *path)
+{
+	size_t length = strlen(route->path);
+
+	if (route->path[length - 1] == '/')
+		return !strncmp(path, route->path, length);
+	return !strcmp(path, route->path);
+}
+
+void api_handle(const struct http_request *request, struct http_response *response, void *context)
+{
+	bool known = false;
+
+	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
+		if (!matches(&routes[i], request->path))
+			continue;
+		known = true;
+		if (strcmp(routes[i].method, request->method))
+			continue;
+		routes[i].handle(context, request, request->path + strlen(routes[i].path), response);
+		return;
+	}
+	if (known)
+		answer_error(response, 405, "method", "this route does not take that method (see include/canaryd/api.h)");
+	else
+		answer_error(response, 404, "not_found", "there is no such route (see include/canaryd/api.h)");
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "user/http.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <libgen.h>
+#include <microhttpd.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "user/error.h"
+
+#define CONNECTIONS_MAX 64
+#define CONNECTION_TIMEOUT_S 30
+#define GROUPS_MAX 256
+#define FORBIDDEN                                                                                                   \
+	"{\"error\": {\"code\": \"forbidden\", \"message\": \"only root and members of group canaryd may talk to "  \
+	"canaryd\", \"mend\": \"run as root, or add your user to the group\"}}\n"
+#define TOO_LARGE                                                                                                   \
+	"{\"error\": {\"code\": \"too_large\", \"message\": \"the request's body is larger than 64 KiB\", \"mend\": " \
+	"\"send less\"}}\n"
+#define OUT_OF_MEMORY "{\"error\": {\"code\": \"internal\", \"message\": \"out of memory\", \"mend\": \"try again\"}}\n"
+
+struct http {
+	struct MHD_Daemon *daemon;
+	sd_event_source *io;
+	sd_event_source *timer;
+	http_handler handler;
+	void *context;
+	char path[108]; /* "" where systemd made the socket */
+	gid_t group;    /* (gid_t)-1: none */
+};
+
+/* The body of a request while it comes in. */
+struct body {
+	char *text;
+	size_t size;
+	bool too_large;
+};
+
+/* ---- peers -------------------------------------------------------------------------------------------------- */
+
+static bool is_member(uid_t uid, gid_t primary, gid_t group)
+{
+	struct passwd *user = getpwuid(uid);
+	gid_t groups[GROUPS_MAX];
+	int n = GROUPS_MAX;
+
+	if (primary == group)
+		return true;
+	if (!user || getgrouplist(user->pw_name, user->pw_gid, groups, &n) < 0)
+		return false;
+	for (int i = 0; i < n; i++)
+		if (groups[i] == group)
+			return true;
+	return false;
+}
+
+static bool is_allowed(const struct http *http, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	if (!info || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
+		return false;
+	if (peer.uid == 0 || peer.uid == geteuid())
+		return true;
+	return http->group != (gid_t)-1 && is_member(peer.uid, peer.gid, http->group);
+}
+
+/* ---- requests ----------------------------------------------------------------------------------------------- */
+
+static enum MHD_Result respond(struct MHD_Connection *connection, unsigned status, const char *content_type, char *body,
+			       enum MHD_ResponseMemoryMode mode)
+{
+	struct MHD_Response *response = MHD_create_response_from_buffer(strlen(body), body, mode);
+	enum MHD_Result r;
+
+	if (!response)
+		return MHD_NO;
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
+	r = MHD_queue_response(connection, status, response);
+	MHD_destroy_response(response);
+	return r;
+}
+
+static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned status, const char *body)
+{
+	return respond(connection, status, "application/json", (char *)body, MHD_RESPMEM_PERSISTENT);
+}
+
+static void add_to_body(struct body *body, const char *data, size_t size)
+{
+	char *text;
+
+	if (body->too_large || body->size + size > HTTP_BODY_MAX) {
+		body->too_large = true;
+		return;
+	}
+	text = realloc(body->text, body->size + size + 1);
+	if (!text) {
+		body->too_large = true;
+		return;
+	}
+	memcpy(text + body->size, data, size);
+	body->text = text;
+	body->size += size;
+	text[body->size] = 0;
+}
+
+static enum MHD_Result handle(struct http *http, struct MHD_Connection *connection, const char *path,
+			      const char *method, const struct body *body)
+{
+	struct http_request request = { .method = method, .path = path, .body = body->text ?: "",
+					.body_size = body->size, .arguments = connection };
+	struct http_response response = { .status = MHD_HTTP_OK, .content_type = "application/json" };
+
+	if (!is_allowed(http, connection))
+		return refuse(connection, MHD_HTTP_FORBIDDEN, FORBIDDEN);
+	if (body->too_large)
+		return refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, TOO_LARGE);
+	http->handler(&request, &response, http->context);
+	if (!response.body)
+		return refuse(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, OUT_OF_MEMORY);
+	return respond(connection, response.status, response.content_type, response.body, MHD_RESPMEM_MUST_FREE);
+}
+
+/* Called first with the headers, then with pieces of the body, last without any. */
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *path,
+				  const char *method, const char *version, const char *data, size_t *size, void **state)
+{
+	struct body *body = *state;
+
+	(void)version;
+	if (!body) {
+		*state = calloc(1, sizeof(*body));
+		return *state ? MHD_YES : MHD_NO;
+	}
+	if (*size) {
+		add_to_body(body, data, *size);
+		*size = 0;
+		return MHD_YES;
+	}
+	return handle(context, connection, path, method, body);
+}
+
+static void on_completed(void *context, struct MHD_Connection *connection, void **state,
+			 enum MHD_RequestTerminationCode why)
+{
+	struct body *body = *state;
+
+	(void)context;
+	(void)connection;
+	(void)why;
+	if (!body)
+		return;
+	free(body->text);
+	free(body);
+	*state = NULL;
+}
+
+const char *http_argument(const struct http_request *request, const char *name)
+{
+	return MHD_lookup_connection_value(request->arguments, MHD_GET_ARGUMENT_KIND, name);
+}
+
+/* ---- socket ------------------------------------------------------------------------------------------------- */
+
+static int make_parent(const char *path, char **ret_error)
+{
+	char copy[108];
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	if (mkdir(dirname(copy), 0755) && errno != EEXIST)
+		return error_set(ret_error, -errno, "cannot make the directory of socket %s: %m (set `socket:`)", path);
+	return 0;
+}
+
+/* A file that nobody answers on is left over from a daemon that was killed. */
+static int remove_stale(const struct sockaddr_un *address, char **ret_error)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), r;
+
+	if (fd < 0)
+		return error_set(ret_error, -errno, "cannot make a socket: %m");
+	r = connect(fd, (const struct sockaddr *)address, sizeof(*address)) ? errno : 0;
+	close(fd);
+	if (!r)
+		return error_set(ret_error, -EADDRINUSE, "another canaryd answers on %s (stop it, or set another `socket:`)",
+				 address->sun_path);
+	if (r == ECONNREFUSED)
+		unlink(address->sun_path);
+	return 0;
+}
+
+static int listen_on(struct http *http, const char *path, char **ret_error)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd, r = make_parent(path, ret_error);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	if (!r)
+		r = remove_stale(&address, ret_error);
+	if (r)
+		return r;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return error_set(ret_error, -errno, "cannot make a socket: %m");
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) || chmod(path, 0660) ||
+	    (http->group != (gid_t)-1 && chown(path, -1, http->group)) || listen(fd, CONNECTIONS_MAX)) {
+		r = error_set(ret_error, -errno, "cannot listen on %s: %m", path);
+		close(fd);
+		return r;
+	}
+	snprintf(http->path, sizeof(http->path), "%s", path);
+	return fd;
+}
+
+/* ---- event loop --------------------------------------------------------------------------------------------- */
+
+static int arm_timer(struct http *http)
+{
+	MHD_UNSIGNED_LONG_LONG timeout_ms;
+
+	if (MHD_get_timeout(http->daemon, &timeout_ms) != MHD_YES)
+		return sd_event_source_set_enabled(http->timer, SD_EVENT_OFF);
+	sd_event_source_set_time_relative(http->timer, timeout_ms * 1000);
+	return sd_event_source_set_enabled(http->timer, SD_EVENT_ONESHOT);
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *context)
+{
+	struct http *http = context;
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	MHD_run(http->daemon);
+	return arm_timer(http);
+}
+
+static int on_timer(sd_event_source *source, uint64_t now_us, void *context)
+{
+	(void)now_us;
+	return on_io(source, -1, 0, context);
+}
+
+static int start(struct http *http, sd_event *event, int fd)
+{
+	const union MHD_DaemonInfo *info;
+	int r;
+
+	http->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, http,
+					MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+					(unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+					(unsigned)CONNECTION_TIMEOUT_S, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+					MHD_OPTION_END);
+	if (!http->daemon) {
+		close(fd);
+		return -EIO;
+	}
+	info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	r = sd_event_add_io(event, &http->io, info->epoll_fd, EPOLLIN, on_io, http);
+	if (r >= 0)
+		r = sd_event_add_time_relative(event, &http->timer, CLOCK_MONOTONIC, 0, 0, on_timer, http);
+	return r < 0 ? r : 0;
+}
+
+int http_new(sd_event *event, const char *path, const char *group, http_handler handler, void *context,
+	     struct http **ret, char **ret_error)
+{
+	struct group *entry = getgrnam(group);
+	struct http *http = calloc(1, sizeof(*http));
+	int fd, r;
+
+	if (!http)
+		return error_set(ret_error, -ENOMEM, "out of memory");
+	http->handler = handler;
+	http->context = context;
+	http->group = entry ? entry->gr_gid : (gid_t)-1;
+	fd = sd_listen_fds(0) == 1 ? SD_LISTEN_FDS_START : listen_on(http, path, ret_error);
+	if (fd < 0) {
+		http_free(http);
+		return fd;
+	}
+	r = start(http, event, fd);
+	if (r) {
+		http_free(http);
+		return error_set(ret_error, r, "cannot serve %s: %s", path, strerror(-r));
+	}
+	*ret = http;
+	return 0;
+}
+
+struct http *http_free(struct http *http)
+{
+	if (!http)
+		return NULL;
+	sd_event_source_unref(http->io);
+	sd_event_source_unref(http->timer);
+	if (http->daemon)
+		MHD_stop_daemon(http->daemon);
+	if (*http->path)
+		unlink(http->path);
+	free(http);
+	return NULL;
+}

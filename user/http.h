@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* An HTTP server on a Unix socket inside the daemon's event loop. Knows peers and bodies, but no route. */
+#ifndef CANARYD_HTTP_H
+#define CANARYD_HTTP_H
+
+#include <stddef.h>
+#include <systemd/sd-event.h>
+
+#define HTTP_BODY_MAX 65536 /* bytes of a request's body; more is answered with 413 */
+
+struct http_request {
+	const char *method;
+	const char *path;
+	const char *body; /* NUL-terminated; "" without one */
+	size_t body_size;
+	void *arguments; /* for http_argument() */
+};
+
+struct http_response {
+	unsigned status;
+	const char *content_type;
+	char *body; /* malloc'ed by the handler, freed by the server; NULL: out of memory, 500 */
+};
+
+typedef void (*http_handler)(const struct http_request *request, struct http_response *response, void *context);
+
+/* The value of a query argument; NULL where it is not there. Valid while the handler runs. */
+const char *http_argument(const struct http_request *request, const char *name);
+
+struct http;
+
+/*
+ * Takes the socket systemd passed, or makes `path` (mode 0660, of group `group` where there is one of that name). Peers
+ * other than root, this process's user and that group get 403. -EADDRINUSE: another canaryd answers there.
+ */
+int http_new(sd_event *event, const char *path, const char *group, http_handler handler, void *context,
+	     struct http **ret, char **ret_error);
+struct http *http_free(struct http *http);
+
+#endif

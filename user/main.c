@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* canaryd: reads the arguments and the configuration, builds the daemon, runs the event loop. Alone knows all modules. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+
+#include <canaryd/api.h>
+
+#include "user/api.h"
+#include "user/config.h"
+#include "user/daemon.h"
+#include "user/http.h"
+#include "user/log.h"
+
+#define GROUP "canaryd"
+
+struct program {
+	sd_event *event;
+	sd_event_source *tick;
+	struct daemon *daemon;
+	struct http *http;
+	struct api api;
+	uint64_t tick_us;
+};
+
+static const struct option options[] = {
+	{ "config", required_argument, NULL, 'c' }, { "test", no_argument, NULL, 't' },
+	{ "keys", no_argument, NULL, 'k' },         { "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },         {},
+};
+
+static void print_help(FILE *out)
+{
+	fprintf(out,
+		"canaryd %s: releases new versions of network services, from inside the kernel\n"
+		"\n"
+		"usage: canaryd [-c FILE] [-t]\n"
+		"  -c, --config FILE  the configuration (default: " CONFIG_PATH_DEFAULT ")\n"
+		"  -t, --test         check the configuration, change nothing\n"
+		"  -k, --keys         list the configuration's keys, defaults and ranges\n"
+		"  -V, --version      print the version\n"
+		"  -h, --help         print this\n"
+		"\n"
+		"Exit status: 0 ended as told, 1 failed, 2 usage, 3 configuration invalid, 5 kernel feature missing.\n"
+		"Stopping canaryd stops no packet: `canaryctl detach` alone takes the data plane away.\n"
+		"A starter configuration: canaryctl config init --vip 192.0.2.10:80 --baseline ADDR:PORT --canary ADDR:PORT\n",
+		CANARYD_VERSION);
+}
+
+static int exit_code(int r)
+{
+	if (r == -EOPNOTSUPP)
+		return API_EXIT_KERNEL;
+	return API_EXIT_FAILED;
+}
+
+/* ---- event loop --------------------------------------------------------------------------------------------- */
+
+static int on_tick(sd_event_source *source, uint64_t due_us, void *context)
+{
+	struct program *program = context;
+	uint64_t now_us;
+
+	daemon_tick(program->daemon);
+	sd_notify(0, "WATCHDOG=1");
+	sd_event_now(program->event, CLOCK_MONOTONIC, &now_us);
+	/* A tick that was late is not made up for by a burst: the sample says how much time has passed. */
+	due_us += program->tick_us;
+	if (due_us < now_us)
+		due_us = now_us + program->tick_us;
+	return sd_event_source_set_time(source, due_us);
+}
+
+static void on_detached(void *context)
+{
+	struct program *program = context;
+
+	log_notice("detached: the data plane is gone, ending");
+	sd_event_source_set_enabled(program->tick, SD_EVENT_OFF);
+	/* The answer is still to be sent: the HTTP server gets a few more turns of the loop. */
+	sd_event_add_time_relative(program->event, NULL, CLOCK_MONOTONIC, 200000, 0, NULL, NULL);
+}
+
+static int build_loop(struct program *program, char **ret_error)
+{
+	uint64_t now_us;
+	sigset_t signals;
+	int r = sd_event_default(&program->event);
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	if (r >= 0)
+		r = sd_event_add_signal(program->event, NULL, SIGTERM, NULL, NULL);
+	if (r >= 0)
+		r = sd_event_add_signal(program->event, NULL, SIGINT, NULL, NULL);
+	if (r >= 0)
+		r = sd_event_now(program->event, CLOCK_MONOTONIC, &now_us);
+	if (r >= 0)
+		r = sd_event_add_time(program->event, &program->tick, CLOCK_MONOTONIC, now_us, 1000, on_tick, program);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(program->tick, SD_EVENT_ON);
+	if (r < 0)
+		return r;
+	program->api = (struct api){ program->daemon, on_detached, program };
+	return http_new(program->event, program->daemon->config->socket, GROUP, api_handle, &program->api,
+			&program->http, ret_error);
+}
+
+static void log_start(const struct daemon *daemon)
+{
+	const struct datapath_interface *interfaces;
+	size_t n = datapath_interfaces(daemon->datapath, &interfaces);
+
+	for (size_t i = 0; i < n; i++)
+		log_info("attached to %s: %s XDP, %s", interfaces[i].name, interfaces[i].xdp_native ? "native" : "generic",
+			 interfaces[i].tcx ? "tcx" : "clsact");
+	for (size_t s = 0; s < daemon->n_services; s++) {
+		struct rollout_view view = rollout_view(daemon->services[s].rollout);
+
+		log_info("service %s at %s: baseline %s%s%s", daemon->services[s].config->name,
+			 daemon->services[s].config->vip, view.baseline, view.canary ? ", canary " : "", view.canary ?: "");
+	}
+	if (datapath_adopted(daemon->datapath))
+		log_info("took over the maps and flows of the daemon before");
+}
+
+static int run(struct config *config)
+{
+	struct program program = { .tick_us = config->tick_ms * 1000ULL };
+	char *error = NULL;
+	int r = daemon_new(config, &program.daemon, &error);
+
+	if (!r)
+		r = build_loop(&program, &error);
+	if (!r) {
+		log_start(program.daemon);
+		sd_notify(0, "READY=1\nSTATUS=steering");
+		r = sd_event_loop(program.event);
+		sd_notify(0, "STOPPING=1");
+	}
+	if (r < 0)
+		log_error("%s", error ?: strerror(-r));
+	free(error);
+	http_free(program.http);
+	daemon_free(program.daemon);
+	sd_event_source_unref(program.tick);
+	sd_event_unref(program.event);
+	return r < 0 ? exit_code(r) : API_EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+	const char *path = CONFIG_PATH_DEFAULT;
+	struct config *config = NULL;
+	bool test = false;
+	char *error = NULL;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:tkVh", options, NULL)) != -1) {
+		switch (option) {
+		case 'c': path = optarg; break;
+		case 't': test = true; break;
+		case 'k': config_print_keys(stdout); return API_EXIT_OK;
+		case 'V': printf("canaryd %s\n", CANARYD_VERSION); return API_EXIT_OK;
+		case 'h': print_help(stdout); return API_EXIT_OK;
+		default: print_help(stderr); return API_EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "canaryd: unexpected argument '%s'; canaryd --help\n", argv[optind]);
+		return API_EXIT_USAGE;
+	}
+	if (config_load(path, &config, &error)) {
+		fprintf(stderr, "%s\n", error ?: "out of memory");
+		free(error);
+		return API_EXIT_CONFIG;
+	}
+	if (test) {
+		printf("%s: the configuration is valid\n", path);
+		config_free(config);
+		return API_EXIT_OK;
+	}
+	return run(config);
+}

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "user/view.h"
+
+#include <canaryd/api.h>
+#include <math.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "user/rollout_json.h"
+
+#define FAILED_FLOWS_SHOWN 10
+#define DECISIONS_SHOWN 1000
+
+static void set(json_t *object, const char *key, json_t *value)
+{
+	json_object_set_new(object, key, value);
+}
+
+static json_t *string_or_null(const char *text)
+{
+	return text ? json_string(text) : json_null();
+}
+
+/* ---- versions ----------------------------------------------------------------------------------------------- */
+
+static json_t *view_counters(const struct canary_counters *counters)
+{
+	json_t *object = json_object();
+
+#define X(name, help) set(object, #name, json_integer(counters->name));
+	CANARY_COUNTERS(X)
+#undef X
+	return object;
+}
+
+static json_t *view_quantiles(const struct histogram *histogram)
+{
+	if (!histogram_count(histogram))
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:I}", "p50", rollout_json_number(histogram_quantile_mid_s(histogram, 0.50)),
+			 "p95", rollout_json_number(histogram_quantile_mid_s(histogram, 0.95)), "p99",
+			 rollout_json_number(histogram_quantile_mid_s(histogram, 0.99)), "count",
+			 (json_int_t)histogram_count(histogram));
+}
+
+static json_t *view_backends(const struct inventory_version *version, const struct sampler_version_view *sampled)
+{
+	json_t *backends = json_array();
+
+	for (size_t b = 0; b < version->n_backends; b++) {
+		const struct sampler_backend_view *backend = &sampled->backends[b];
+
+		json_array_append_new(backends,
+				      json_pack("{s:s, s:I, s:o, s:o, s:o}", "address", version->backends[b].address,
+						"active_flows", (json_int_t)backend->active_flows, "counters",
+						view_counters(&backend->counters), "ttfb_seconds",
+						view_quantiles(&backend->ttfb), "connect_seconds",
+						view_quantiles(&backend->connect)));
+	}
+	return backends;
+}
+
+static const char *role_of(const char *version, const struct rollout_view *rollout)
+{
+	if (!strcmp(version, rollout->baseline))
+		return "baseline";
+	return rollout->canary && !strcmp(version, rollout->canary) ? "canary" : "standby";
+}
+
+static json_t *view_version(const struct inventory_version *version, const struct sampler_version_view *sampled,
+			    const struct rollout_view *rollout)
+{
+	json_t *object = json_object();
+
+	set(object, "name", json_string(version->name));
+	set(object, "role", json_string(role_of(version->name, rollout)));
+	set(object, "rate", rollout_json_number(sampled->rate));
+	set(object, "attempts", json_integer(sampler_attempts(&sampled->counters)));
+	set(object, "failed", json_integer(sampler_failed(&sampled->counters)));
+	set(object, "active_flows", json_integer(sampled->active_flows));
+	set(object, "counters", view_counters(&sampled->counters));
+	set(object, "http_coverage", rollout_json_number(sampler_http_coverage(&sampled->counters)));
+	set(object, "ttfb_seconds", view_quantiles(&sampled->ttfb));
+	set(object, "connect_seconds", view_quantiles(&sampled->connect));
+	set(object, "backends", view_backends(version, sampled));
+	return object;
+}
+
+/* ---- rollouts ----------------------------------------------------------------------------------------------- */
+
+static json_t *view_evidence(const struct finding_evidence *evidence)
+{
+	/* e^700 is the largest a JSON reader holds. */
+	return json_pack("{s:f, s:f}", "evidence", exp(fmin(evidence->ln_e, 700)), "bound", exp(evidence->ln_bound));
+}
+
+static json_t *view_sli(const struct finding_sli *sli)
+{
+	json_t *object = json_object();
+
+	set(object, "name", json_string(sli->name));
+	set(object, "verdict", json_string(finding_verdict_name(sli->verdict)));
+	set(object, "rollback", view_evidence(&sli->rollback));
+	set(object, "promotion", view_evidence(&sli->promotion));
+	set(object, "baseline", rollout_json_number(sli->baseline));
+	set(object, "canary", rollout_json_number(sli->canary));
+	set(object, "unit", json_string(finding_unit_name(sli->unit)));
+	set(object, "quantile", rollout_json_number(sli->quantile));
+	set(object, "counts", rollout_json_counts(&sli->counts));
+	set(object, "interval", sli->interval_valid ? json_pack("[o, o]", rollout_json_number(sli->interval_low),
+								 rollout_json_number(sli->interval_high)) :
+						      json_null());
+	set(object, "time_to_verdict_s", rollout_json_number(sli->time_to_verdict_s));
+	return object;
+}
+
+static json_t *view_slis(const struct finding *finding)
+{
+	json_t *slis = json_array();
+
+	for (unsigned i = 0; i < finding->n_slis; i++)
+		json_array_append_new(slis, view_sli(&finding->sli[i]));
+	return slis;
+}
+
+json_t *view_rollout(const struct daemon_service *service)
+{
+	struct rollout_view rollout = rollout_view(service->rollout);
+	json_t *object;
+
+	if (!rollout.id)
+		return json_null();
+	object = json_object();
+	set(object, "id", json_integer(rollout.id));
+	set(object, "service", json_string(service->config->name));
+	set(object, "canary", string_or_null(rollout.last_canary));
+	set(object, "baseline", string_or_null(rollout.last_baseline));
+	set(object, "state", json_string(policy_status_name(rollout.policy->status)));
+	set(object, "phase", json_string(policy_phase_name(rollout.policy->phase)));
+	set(object, "step", json_integer(rollout.policy->step));
+	set(object, "steps", rollout_json_steps(rollout.plan));
+	set(object, "bake_s", json_real(rollout.plan->bake_s));
+	set(object, "held", json_string(policy_held_name(rollout.policy->held)));
+	set(object, "started", json_real(rollout.started));
+	set(object, "ended", rollout.ended ? json_real(rollout.ended) : json_null());
+	set(object, "weight", json_real(rollout.weight_wanted));
+	set(object, "data", json_string(finding_data_name(rollout.finding->data)));
+	set(object, "evidence", json_string(rollout.finding->reason));
+	set(object, "reason", json_string(rollout.reason));
+	set(object, "slis", view_slis(rollout.finding));
+	return object;
+}
+
+static json_t *view_row(const struct journal_rollout *row)
+{
+	json_t *object = json_object(), *plan = row->plan ? json_loads(row->plan, 0, NULL) : NULL;
+
+	set(object, "id", json_integer(row->id));
+	set(object, "service", json_string(row->service));
+	set(object, "canary", json_string(row->canary));
+	set(object, "baseline", json_string(row->baseline));
+	set(object, "state", json_string(row->state));
+	set(object, "phase", json_string(row->phase));
+	set(object, "step", json_integer(row->step));
+	json_object_update(object, plan);
+	json_decref(plan);
+	set(object, "started", json_real(row->started));
+	set(object, "ended", row->ended ? json_real(row->ended) : json_null());
+	set(object, "weight", json_real(row->weight_ppm / 1e6));
+	set(object, "reason", string_or_null(row->reason));
+	return object;
+}
+
+static json_t *view_decision(const struct journal_decision *row)
+{
+	json_t *counts = row->counts ? json_loads(row->counts, 0, NULL) : NULL;
+	json_t *object = json_object();
+
+	set(object, "t", json_real(row->t));
+	set(object, "decision", json_string(row->decision));
+	set(object, "state", json_string(row->state));
+	set(object, "step", json_integer(row->step));
+	set(object, "weight_from", json_real(row->weight_from_ppm / 1e6));
+	set(object, "weight_to", json_real(row->weight_to_ppm / 1e6));
+	set(object, "sli", string_or_null(row->sli));
+	set(object, "value", rollout_json_number(row->value));
+	set(object, "bound", rollout_json_number(row->bound));
+	set(object, "counts", counts ? counts : json_null());
+	set(object, "reason", string_or_null(row->reason));
+	return object;
+}
+
+int view_rollouts(struct daemon *daemon, const char *service, size_t limit, json_t **ret)
+{
+	struct journal_rollouts rows = {};
+	json_t *list;
+	int r = journal_rollouts_list(daemon->journal, service, limit, &rows);
+
+	if (r)
+		return r;
+	list = json_array();
+	for (size_t i = 0; i < rows.count; i++)
+		json_array_append_new(list, view_row(&rows.items[i]));
+	journal_rollouts_clear(&rows);
+	*ret = json_pack("{s:o}", "rollouts", list);
+	return 0;
+}
+
+int view_past_rollout(struct daemon *daemon, int64_t id, json_t **ret)
+{
+	struct journal_rollouts rows = {};
+	struct journal_decisions decisions = {};
+	json_t *object, *list;
+	int r = journal_rollout_load(daemon->journal, id, &rows);
+
+	if (!r)
+		r = journal_decisions_load(daemon->journal, id, DECISIONS_SHOWN, &decisions);
+	if (!r) {
+		object = view_row(&rows.items[0]);
+		list = json_array();
+		for (size_t i = 0; i < decisions.count; i++)
+			json_array_append_new(list, view_decision(&decisions.items[i]));
+		set(object, "decisions", list);
+		*ret = object;
+	}
+	journal_rollouts_clear(&rows);
+	journal_decisions_clear(&decisions);
+	return r;
+}
+
+/* ---- services ----------------------------------------------------------------------------------------------- */
+
+/* The canary's share of the flows opened in the last 10 s. */
+static json_t *measured_weight(const struct sampler_version_view *canary, const struct sampler_version_view *baseline)
+{
+	double rates = canary && baseline ? canary->connections_rate + baseline->connections_rate : NAN;
+
+	return rollout_json_number(rates > 0 ? canary->connections_rate / rates : NAN);
+}
+
+static const char *version_name(const struct daemon_service *service, uint16_t index)
+{
+	for (size_t v = 0; v < service->inventory->n_versions; v++)
+		if (service->inventory->versions[v].index == index)
+			return service->inventory->versions[v].name;
+	return NULL;
+}
+
+static const char *backend_address(const struct daemon_service *service, uint16_t index)
+{
+	for (size_t v = 0; v < service->inventory->n_versions; v++)
+		for (size_t b = 0; b < service->inventory->versions[v].n_backends; b++)
+			if (service->inventory->versions[v].backends[b].index == index)
+				return service->inventory->versions[v].backends[b].address;
+	return NULL;
+}
+
+static const char *const counter_names[] = {
+#define X(name, help) #name,
+	CANARY_COUNTERS(X)
+#undef X
+};
+
+static json_t *view_failed_flow(const struct daemon_service *service, const struct daemon_failed_flow *flow)
+{
+	const struct canary_event *event = &flow->event;
+	struct canary_endpoint client = { .port = event->key.client_port, .protocol = event->key.protocol };
+	char address[ADDRESS_MAX];
+
+	memcpy(client.addr, event->key.client, sizeof(client.addr));
+	address_format(&client, address);
+	return json_pack("{s:f, s:s, s:o, s:o, s:s, s:f}", "t", flow->unix_s, "client", address, "version",
+			 string_or_null(version_name(service, event->version)), "backend",
+			 string_or_null(backend_address(service, event->backend)), "kind",
+			 event->kind < CANARY_COUNTER_COUNT ? counter_names[event->kind] : "unknown", "waited_seconds",
+			 event->waited_ns / 1e9);
+}
+
+static json_t *view_failed_flows(const struct daemon_service *service)
+{
+	json_t *list = json_array();
+
+	for (uint64_t i = 0; i < service->n_failed_flows && i < FAILED_FLOWS_SHOWN; i++)
+		json_array_append_new(list, view_failed_flow(service, &service->failed_flows[(service->n_failed_flows - 1 - i) %
+											      DAEMON_FAILED_FLOWS]));
+	return list;
+}
+
+static json_t *view_versions(const struct daemon_service *service, const struct rollout_view *rollout)
+{
+	json_t *versions = json_array();
+
+	for (size_t v = 0; v < service->inventory->n_versions; v++) {
+		const struct inventory_version *version = &service->inventory->versions[v];
+
+		json_array_append_new(versions,
+				      view_version(version, sampler_view(service->sampler, version->name), rollout));
+	}
+	return versions;
+}
+
+static json_t *view_service(const struct daemon_service *service)
+{
+	struct rollout_view rollout = rollout_view(service->rollout);
+	const struct sampler_version_view *baseline = sampler_view(service->sampler, rollout.baseline);
+	const struct sampler_version_view *canary = rollout.canary ? sampler_view(service->sampler, rollout.canary) : NULL;
+	json_t *object = json_object();
+
+	set(object, "name", json_string(service->config->name));
+	set(object, "vip", json_string(service->config->vip));
+	set(object, "protocol", json_string(service->config->protocol == IPPROTO_UDP ? "udp" : "tcp"));
+	set(object, "mode", json_string("dnat"));
+	set(object, "affinity", json_string(service->config->affinity == CANARY_AFFINITY_CLIENT ? "client" : "flow"));
+	set(object, "baseline", json_string(rollout.baseline));
+	set(object, "canary", string_or_null(rollout.canary));
+	set(object, "epoch", json_integer(rollout.epoch));
+	set(object, "generation", json_integer(rollout.generation));
+	set(object, "weight", json_pack("{s:f, s:f, s:o}", "wanted", rollout.weight_wanted, "applied",
+					rollout.weight_applied, "measured", measured_weight(canary, baseline)));
+	set(object, "versions", view_versions(service, &rollout));
+	set(object, "rollout", view_rollout(service));
+	set(object, "failed_flows", view_failed_flows(service));
+	return object;
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------------------- */
+
+static json_t *view_interfaces(const struct daemon *daemon)
+{
+	const struct datapath_interface *interfaces;
+	size_t n = datapath_interfaces(daemon->datapath, &interfaces);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", interfaces[i].name, "xdp",
+						      interfaces[i].xdp_native ? "native" : "generic", "tc",
+						      interfaces[i].tcx ? "tcx" : "clsact"));
+	return list;
+}
+
+static json_t *view_reasons(const struct daemon *daemon)
+{
+	struct canary_reasons reasons;
+	json_t *object = json_object();
+
+	if (datapath_reasons(daemon->datapath, &reasons))
+		return object;
+#define X(name, help) set(object, #name, json_integer(reasons.name));
+	CANARY_REASONS(X)
+#undef X
+	return object;
+}
+
+static json_t *view_flow_table(const struct daemon *daemon)
+{
+	uint64_t entries = 0;
+
+	for (uint32_t b = 0; b < datapath_backends_max(daemon->datapath); b++) {
+		uint64_t open = 0, closed = 0;
+
+		if (!datapath_active_flows(daemon->datapath, b, &open, &closed))
+			entries += open + closed;
+	}
+	return json_pack("{s:I, s:I}", "entries", (json_int_t)entries, "capacity",
+			 (json_int_t)datapath_flows_capacity(daemon->datapath));
+}
+
+json_t *view_status(struct daemon *daemon)
+{
+	json_t *object = json_object(), *services = json_array();
+
+	for (size_t s = 0; s < daemon->n_services; s++)
+		json_array_append_new(services, view_service(&daemon->services[s]));
+	set(object, "version", json_string(CANARYD_VERSION));
+	set(object, "uptime_s", json_real((daemon_monotonic_ns() - daemon->started_ns) / 1e9));
+	set(object, "tick_s", json_real(daemon->config->tick_ms / 1e3));
+	set(object, "tick_took_s", json_real(daemon->tick_took_ns / 1e9));
+	set(object, "pin_dir", json_string(daemon->config->pin_dir));
+	set(object, "interfaces", view_interfaces(daemon));
+	set(object, "flow_table", view_flow_table(daemon));
+	set(object, "reasons", view_reasons(daemon));
+	set(object, "services", services);
+	return object;
+}
