@@ -7,6 +7,11 @@
 #include <math.h>
 #include <stdio.h>
 
+static double share(uint64_t part, uint64_t whole)
+{
+	return whole ? (double)part / (double)whole : NAN;
+}
+
 const char *finding_verdict_name(enum finding_verdict verdict)
 {
 	static const char *const names[] = {
@@ -83,6 +88,8 @@ const char *finding_print_duration(char *buf, size_t size, double seconds)
 		snprintf(buf, size, "%.2g s", seconds);
 	else if (seconds < 99.5)
 		snprintf(buf, size, "%.0f s", seconds);
+	else if (seconds < 597)
+		snprintf(buf, size, "%.2g min", seconds / 60);
 	else if (seconds < 5970)
 		snprintf(buf, size, "%.0f min", seconds / 60);
 	else
@@ -92,22 +99,23 @@ const char *finding_print_duration(char *buf, size_t size, double seconds)
 
 const char *finding_print_measured(char *buf, size_t size, const struct finding_sli *sli)
 {
-	const struct finding_counts *c = &sli->counts;
-	char canary[32], baseline[32];
+	const struct finding_counts *c = &sli->telling;
+	char canary[32], baseline[32], since[48] = "", lead[64];
 
-	if (sli->unit == FINDING_RATIO) {
-		finding_print_share(canary, sizeof(canary), sli->canary);
-		finding_print_share(baseline, sizeof(baseline), sli->baseline);
-		snprintf(buf, size, "%s: canary %s (%llu of %llu) against baseline %s (%llu of %llu)", sli->name, canary,
-			 (unsigned long long)c->canary_failed, (unsigned long long)c->canary_attempts, baseline,
-			 (unsigned long long)c->baseline_failed, (unsigned long long)c->baseline_attempts);
-		return buf;
+	if (sli->telling_s > 0)
+		snprintf(since, sizeof(since), " in the last %.0f s", sli->telling_s);
+	if (sli->unit == FINDING_SECONDS) {
+		finding_print_duration(canary, sizeof(canary), sli->canary);
+		finding_print_duration(baseline, sizeof(baseline), sli->baseline);
+		snprintf(lead, sizeof(lead), "p%.0f ", sli->quantile * 100);
+	} else {
+		finding_print_share(canary, sizeof(canary), share(c->canary_failed, c->canary_attempts));
+		finding_print_share(baseline, sizeof(baseline), share(c->baseline_failed, c->baseline_attempts));
+		lead[0] = 0;
 	}
-	finding_print_duration(canary, sizeof(canary), sli->canary);
-	finding_print_duration(baseline, sizeof(baseline), sli->baseline);
-	snprintf(buf, size, "%s: canary p%.0f %s against baseline %s (%llu of %llu above the mark, %llu of %llu)",
-		 sli->name, sli->quantile * 100, canary, baseline, (unsigned long long)c->canary_failed,
-		 (unsigned long long)c->canary_attempts, (unsigned long long)c->baseline_failed,
-		 (unsigned long long)c->baseline_attempts);
+	snprintf(buf, size, "%s: canary %s%s (%llu of %llu%s) against baseline %s (%llu of %llu)%s", sli->name, lead,
+		 canary, (unsigned long long)c->canary_failed, (unsigned long long)c->canary_attempts,
+		 sli->unit == FINDING_SECONDS ? " too slow" : "", baseline, (unsigned long long)c->baseline_failed,
+		 (unsigned long long)c->baseline_attempts, since);
 	return buf;
 }

@@ -49,7 +49,10 @@ struct finding_evidence {
 	double ln_bound; /* ln_e at or above it decides, for this SLI alone */
 };
 
-/* Completed events since the judging began; for latency the samples, and those above the threshold of `quantile`. */
+/*
+ * Completed events that were judged. For latency: the samples, and those that were too slow, that is, above τ for the
+ * baseline and above (1 + δ)·τ for the canary, where τ is the baseline's `quantile`.
+ */
 struct finding_counts {
 	uint64_t baseline_attempts;
 	uint64_t baseline_failed;
@@ -68,7 +71,9 @@ struct finding_sli {
 	double baseline; /* measured: share of failures, or seconds; NAN without data */
 	double canary;
 	double quantile; /* of latency: the one `baseline`, `canary` and `counts` speak of; NAN for a ratio */
-	struct finding_counts counts;
+	struct finding_counts counts;  /* since the judging began */
+	struct finding_counts telling; /* the stretch of time that speaks loudest: all of it, or */
+	double telling_s;              /* the last so many seconds; 0: all of it */
 	bool interval_valid;
 	double interval_low; /* 95 % confidence sequence of canary ÷ baseline (latency: of the shares above τ) */
 	double interval_high;
@@ -81,6 +86,7 @@ struct finding {
 	unsigned loudest;       /* the SLI with the most evidence against the canary */
 	double ln_e_rollback;   /* all SLIs together */
 	double ln_bound;        /* ln 1/α: at or above it the canary is worse */
+	double ln_hold;         /* ln 5 */
 	bool holds;             /* E ≥ 5: not worse yet, but nothing moves up */
 	bool p99_holds;         /* the p99's own E ≥ 5 */
 	double ln_e_p99;        /* the p99's own evidence against the canary */
@@ -88,6 +94,7 @@ struct finding {
 	unsigned data_ticks;    /* ticks in a row with this `data` */
 	bool guard_fired;       /* the warm-up's guard: roll back */
 	double ln_e_guard;
+	double ln_bound_guard;
 	struct finding_counts guard_counts; /* of the backends in warm-up */
 	bool aa_unhealthy;      /* baseline against baseline differs: no verdict here can be trusted, hold */
 	bool burn_blocks;       /* the burn gate is closed: no advance */
@@ -122,7 +129,7 @@ const char *finding_print_duration(char *buf, size_t size, double seconds);
 
 /*
  * Writes what an SLI measured, without evidence: "errors: canary 4.8 % (12 of 250) against baseline 0.1 % (5 of 4750)"
- * or "latency: canary p95 142 ms against baseline 110 ms (31 of 250 above the mark, 240 of 4750)". Returns buf.
+ * or "latency: canary p95 142 ms (31 of 250 too slow) against baseline 110 ms (240 of 4750)". Returns buf.
  */
 const char *finding_print_measured(char *buf, size_t size, const struct finding_sli *sli);
 

@@ -13,9 +13,10 @@
 #include "user/histogram.h"
 
 #define SAMPLE_BACKENDS 64 /* of a version; what does not fit is in the version's own counts only */
+#define SAMPLE_ADDRESS 56  /* bytes of "[IPv6]:PORT", the final NUL included */
 
 struct sample_backend {
-	char address[56]; /* "ADDR:PORT": how a backend is known from one sample to the next */
+	char address[SAMPLE_ADDRESS]; /* "ADDR:PORT": how a backend is known from one sample to the next */
 	uint64_t attempts;
 	uint64_t failed;
 };
