@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * φ and A/A. A block of a version with one backend has nothing to be compared with in its own time, so it is compared
+ * with the block before and the one after as if they were another backend: that counts bursts and clusters, shared ones
+ * too, and not a slow drift.
+ */
+#include "user/noise.h"
+
+#include <math.h>
+#include <string.h>
+
+#define NS_PER_S 1000000000ULL
+#define ENOUGH 5.0 /* φ of a block length counts from this much expected variance */
+#define SIGNIFICANT 2.5 /* … and from so many standard errors above 1: the largest of four is often a little above */
+#define LONGEST_IN_TIME_NS (60 * NS_PER_S) /* a version is not the same as itself much earlier */
+#define UNKNOWN 3.0 /* φ where nothing is known */
+#define AA_EPOCH_NS (600 * NS_PER_S)
+
+static const uint64_t length_ns[NOISE_LENGTHS] = { NS_PER_S, 10 * NS_PER_S, 60 * NS_PER_S, 300 * NS_PER_S };
+
+/* Adds the cells' deviation from their common rate. */
+static void compare(struct noise_blocks *b, const struct noise_cell *cell, unsigned n_cells)
+{
+	double n = 0, y = 0, cells = 0;
+
+	for (unsigned i = 0; i < n_cells; i++) {
+		n += (double)cell[i].n;
+		y += (double)cell[i].y;
+		cells += cell[i].n > 0;
+	}
+	if (cells < 2 || y == 0)
+		return;
+	for (unsigned i = 0; i < n_cells; i++) {
+		double share = (double)cell[i].n / n, e = y * share;
+
+		b->excess += ((double)cell[i].y - e) * ((double)cell[i].y - e);
+		b->expected += e * (1 - share);
+	}
+	b->freedom += cells - 1;
+}
+
+/* A block against its two neighbours in time: a steady rise or fall is no deviation. */
+static void compare_in_time(struct noise_blocks *b, struct noise_cell only)
+{
+	struct noise_cell pair[2];
+
+	if (b->n_before < 2) {
+		b->before[b->n_before++] = only;
+		return;
+	}
+	pair[0] = b->before[1];
+	pair[1] = (struct noise_cell){ b->before[0].n + only.n, b->before[0].y + only.y };
+	compare(b, pair, 2);
+	b->n_before = 0;
+}
+
+static void end_block(struct noise_blocks *b, double forget, bool in_time)
+{
+	struct noise_cell only = { 0 };
+	unsigned active = 0;
+
+	b->excess *= forget;
+	b->expected *= forget;
+	b->freedom *= forget;
+	for (unsigned i = 0; i < ROSTER_SLOTS; i++) {
+		if (b->backend[i].n == 0)
+			continue;
+		only = b->backend[i];
+		active++;
+	}
+	if (active > 1)
+		compare(b, b->backend, ROSTER_SLOTS);
+	else if (active == 1 && in_time)
+		compare_in_time(b, only);
+	memset(b->backend, 0, sizeof(b->backend));
+	b->age_ns = 0;
+}
+
+static void add_to_slot(struct noise *noise, int slot, bool fresh, uint64_t n, uint64_t y)
+{
+	for (unsigned l = 0; l < NOISE_LENGTHS; l++) {
+		struct noise_cell *cell = &noise->blocks[l].backend[slot];
+
+		if (fresh)
+			*cell = (struct noise_cell){ 0 };
+		cell->n += n;
+		cell->y += y < n ? y : n;
+	}
+}
+
+void noise_add(struct noise *noise, const struct sample_version *baseline, uint64_t elapsed_ns, double forget_s)
+{
+	unsigned n = baseline->n_backends < SAMPLE_BACKENDS ? baseline->n_backends : SAMPLE_BACKENDS;
+	bool fresh;
+	int whole;
+
+	roster_turn(&noise->roster);
+	if (n == 0 && (whole = roster_slot(&noise->roster, "", 0, &fresh)) >= 0)
+		add_to_slot(noise, whole, fresh, baseline->attempts, baseline->failed);
+	for (unsigned i = 0; i < n; i++) {
+		const struct sample_backend *b = &baseline->backend[i];
+		int slot = roster_slot(&noise->roster, b->address, i, &fresh);
+
+		if (slot >= 0)
+			add_to_slot(noise, slot, fresh, b->attempts, b->failed);
+	}
+	for (unsigned l = 0; l < NOISE_LENGTHS; l++) {
+		struct noise_blocks *b = &noise->blocks[l];
+
+		b->age_ns += elapsed_ns;
+		if (b->age_ns >= length_ns[l])
+			end_block(b, forget_s > 0 ? exp(-(double)b->age_ns / NS_PER_S / forget_s) : 1,
+				  length_ns[l] <= LONGEST_IN_TIME_NS);
+	}
+}
+
+/* The standard error of φ_b about 1 were there chance alone: that of a χ² over its degrees, and of few failures. */
+static double standard_error(const struct noise_blocks *b)
+{
+	return sqrt(2 / b->freedom + 1 / b->expected);
+}
+
+double noise_phi(const struct noise *noise)
+{
+	double phi = 1;
+
+	for (unsigned l = 0; l < NOISE_LENGTHS; l++) {
+		const struct noise_blocks *b = &noise->blocks[l];
+		double phi_b = b->excess / b->expected;
+
+		if (b->expected >= ENOUGH && phi_b > 1 + SIGNIFICANT * standard_error(b))
+			phi = fmax(phi, phi_b);
+	}
+	return phi;
+}
+
+double noise_phi_cautious(const struct noise *noise)
+{
+	bool known = false;
+
+	for (unsigned l = 0; l < NOISE_LENGTHS; l++)
+		known = known || noise->blocks[l].expected >= ENOUGH;
+	return known ? noise_phi(noise) : UNKNOWN;
+}
+
+void noise_aa_init(struct noise_aa *aa)
+{
+	*aa = (struct noise_aa){ 0 };
+	sequential_init(&aa->more[0]);
+	sequential_init(&aa->more[1]);
+}
+
+/* Even slots stand for the canary, odd ones for the baseline. */
+static struct sequential_counts halves(const struct noise *noise, const struct sample_version *v)
+{
+	struct sequential_counts c = { 0 };
+
+	for (unsigned i = 0; i < v->n_backends && i < SAMPLE_BACKENDS; i++) {
+		int slot = roster_find(&noise->roster, v->backend[i].address, i);
+
+		if (slot >= 0 && slot % 2 == 0) {
+			c.canary_n += v->backend[i].attempts;
+			c.canary_y += v->backend[i].failed;
+		} else if (slot >= 0) {
+			c.baseline_n += v->backend[i].attempts;
+			c.baseline_y += v->backend[i].failed;
+		}
+	}
+	return c;
+}
+
+void noise_aa_add(struct noise_aa *aa, const struct noise *noise, const struct sample_version *baseline,
+		  double margin, double phi, uint64_t elapsed_ns, double ln_bound)
+{
+	struct sequential_counts c = halves(noise, baseline);
+	struct sequential_counts reverse = { c.baseline_n, c.baseline_y, c.canary_n, c.canary_y };
+	bool fires;
+
+	aa->alarm_ns -= elapsed_ns < aa->alarm_ns ? elapsed_ns : aa->alarm_ns;
+	aa->age_ns += elapsed_ns;
+	sequential_ratio(&aa->more[0], SEQUENTIAL_WORSE, margin, phi, &c);
+	sequential_ratio(&aa->more[1], SEQUENTIAL_WORSE, margin, phi, &reverse);
+	fires = sequential_ln_e(&aa->more[0]) >= ln_bound || sequential_ln_e(&aa->more[1]) >= ln_bound;
+	if (!fires && aa->age_ns < AA_EPOCH_NS)
+		return;
+	aa->alarm_ns = fires ? AA_EPOCH_NS : aa->alarm_ns;
+	aa->age_ns = 0;
+	sequential_init(&aa->more[0]);
+	sequential_init(&aa->more[1]);
+}
+
+bool noise_aa_alarm(const struct noise_aa *aa)
+{
+	return aa->alarm_ns > 0;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How much noisier than pure chance the versions are, learnt from the baseline alone: backends have bursts of their
+ * own, and failures cluster. φ is the variance between the baseline's own backends in units of binomial variance;
+ * the judge divides evidence by it. This is a heuristic (quasi-likelihood), not a theorem.
+ *
+ * The same idea run as a test, one half of the baseline's backends against the other (A/A), says whether the judge can
+ * be trusted at all just now. All state is plain data.
+ */
+#ifndef CANARYD_NOISE_H
+#define CANARYD_NOISE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "user/roster.h"
+#include "user/sample.h"
+#include "user/sequential.h"
+
+#define NOISE_LENGTHS 4 /* blocks of 1, 10, 60 and 300 s */
+
+struct noise_cell {
+	uint64_t n;
+	uint64_t y;
+};
+
+/* The blocks of one length. */
+struct noise_blocks {
+	uint64_t age_ns; /* of the block that is being filled */
+	struct noise_cell backend[ROSTER_SLOTS];
+	struct noise_cell before[2]; /* the two blocks before, where there is but one backend */
+	uint32_t n_before;
+	uint32_t zero;
+	double excess;        /* ΣΣ (y_i − e_i)² */
+	double expected;      /* ΣΣ e_i·(1 − n_i/N) */
+	double freedom;       /* degrees of freedom behind the two */
+};
+
+struct noise {
+	struct roster roster;
+	struct noise_blocks blocks[NOISE_LENGTHS];
+};
+
+/*
+ * Adds a tick of the baseline. forget_s: what is older than about this many seconds fades; 0: nothing fades.
+ */
+void noise_add(struct noise *noise, const struct sample_version *baseline, uint64_t elapsed_ns, double forget_s);
+
+/* φ ≥ 1 from the ticks so far. */
+double noise_phi(const struct noise *noise);
+
+/* The same for a decision that cannot wait until φ is known: what is not known yet is taken for noisy. */
+double noise_phi_cautious(const struct noise *noise);
+
+/* Baseline against baseline. */
+struct noise_aa {
+	struct sequential more[2]; /* one half fails more often than the other, and the reverse */
+	uint64_t age_ns;           /* since they began */
+	uint64_t alarm_ns;         /* the alarm stands for this long still */
+};
+
+void noise_aa_init(struct noise_aa *aa);
+
+/* Adds a tick of the baseline; `noise` tells the halves apart and must have seen this very sample before. */
+void noise_aa_add(struct noise_aa *aa, const struct noise *noise, const struct sample_version *baseline,
+		  double margin, double phi, uint64_t elapsed_ns, double ln_bound);
+
+/* The alarm stands: within the last ten minutes the halves differed as a canary to be taken back does. */
+bool noise_aa_alarm(const struct noise_aa *aa);
+
+#endif
