@@ -25,7 +25,8 @@ struct judge_config {
 	double delta;             /* the canary may be slower by this fraction */
 	double delta_promotion;   /* promotion wants evidence that it is not slower by this fraction */
 	double block_s;           /* late onset: the evidence starts again this often; 0 = never */
-	double p0;                /* absolute floor: a share of failures up to it is no regression */
+	double p0;                /* absolute floor: a share of failures surely below it is good enough to promote */
+	double p0_rollback;       /* … and one up to this is no regression, however perfect the baseline */
 	double hold_evidence;     /* E at which nothing moves up any more */
 	double warmup_s;          /* of each canary backend: measured, not judged */
 	double guard_margin;      /* the warm-up's guard: this many times as many failures, */

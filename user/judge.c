@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The judge. A tick is learnt from in two strokes: first it is judged by what was known before it (τ, φ, the baseline's
+ * past), which is what keeps the evidence valid, and then it becomes part of what is known.
+ */
+#include "user/judge.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/burn.h"
+#include "user/errors_sli.h"
+#include "user/judge_words.h"
+#include "user/latency_sli.h"
+#include "user/noise.h"
+#include "user/past.h"
+#include "user/warmup.h"
+
+#define STATE_MAGIC 0x6a79726e61634a31ULL
+#define STATE_VERSION 1
+#define FEW_EVENTS 3.0 /* so many events should have come before silence means anything */
+#define PAST_STANDARD_ERRORS 2.0
+
+/* Plain data without a pointer: all that judge_save() saves. */
+struct judge_state {
+	struct errors_sli errors;
+	struct latency_sli latency;
+	struct past past; /* the baseline's */
+	struct noise noise;
+	struct noise_aa aa;
+	struct warmup warmup;
+	struct burn burn;
+	uint64_t canary_silent_ns;
+	uint64_t baseline_silent_ns;
+	uint64_t block_age_ns;
+	uint32_t begun; /* the first block has */
+	uint32_t data;  /* enum finding_data */
+	uint32_t data_ticks;
+	uint32_t zero;
+};
+
+struct judge {
+	struct judge_config config;
+	struct judge_state state;
+};
+
+struct state_header {
+	uint64_t magic;
+	uint64_t version;
+	uint64_t size;
+	uint64_t checksum;
+};
+
+static uint64_t ns(double seconds)
+{
+	return (uint64_t)(seconds * 1e9);
+}
+
+struct judge *judge_new(const struct judge_config *config)
+{
+	struct judge *j = calloc(1, sizeof(*j));
+
+	if (!j)
+		return NULL;
+	j->config = *config;
+	judge_rollout_begin(j);
+	return j;
+}
+
+struct judge *judge_free(struct judge *j)
+{
+	free(j);
+	return NULL;
+}
+
+void judge_rollout_begin(struct judge *j)
+{
+	struct judge_state *s = &j->state;
+	bool late = j->config.block_s > 0;
+
+	errors_init(&s->errors, late);
+	latency_init(&s->latency, late);
+	noise_aa_init(&s->aa);
+	memset(&s->warmup, 0, sizeof(s->warmup));
+	memset(&s->burn, 0, sizeof(s->burn));
+	s->canary_silent_ns = s->baseline_silent_ns = s->block_age_ns = 0;
+	s->begun = s->data = s->data_ticks = 0;
+}
+
+void judge_step_begin(struct judge *j, uint64_t now_ns)
+{
+	(void)now_ns;
+	errors_step(&j->state.errors);
+	latency_step(&j->state.latency);
+}
+
+/* ---- learning -------------------------------------------------------------------------------------------- */
+
+static double phi(const struct judge *j)
+{
+	return j->config.noise ? noise_phi(&j->state.noise) : 1;
+}
+
+static void remember_baseline(struct judge *j, const struct sample *sample, double forget_s)
+{
+	past_add(&j->state.past, &sample->baseline, sample->elapsed_ns, j->config.history_s);
+	noise_add(&j->state.noise, &sample->baseline, sample->elapsed_ns, forget_s);
+}
+
+void judge_history(struct judge *j, const struct sample *sample)
+{
+	if (!sample->suspect)
+		remember_baseline(j, sample, j->config.noise_history_s);
+}
+
+/* The baseline has no traffic to compare with, and none is to be expected. */
+static bool is_alone(const struct judge *j, const struct sample *sample)
+{
+	return sample->weight >= 1 || j->state.baseline_silent_ns >= ns(j->config.no_data_s);
+}
+
+static struct errors_terms errors_terms(const struct judge *j, const struct sample *sample)
+{
+	return (struct errors_terms){
+		.margin = j->config.margin,
+		.margin_promotion = j->config.margin_promotion,
+		.p0 = j->config.p0,
+		.p0_rollback = j->config.p0_rollback,
+		.phi = phi(j),
+		.guard_margin = j->config.guard_margin,
+		.guard_phi = j->config.noise ? noise_phi_cautious(&j->state.noise) : 1,
+		.alone = is_alone(j, sample),
+		.past_high = past_share_bound(&j->state.past, PAST_STANDARD_ERRORS),
+		.past_low = past_share_bound(&j->state.past, -PAST_STANDARD_ERRORS),
+		.patience_ns = ns(j->config.no_data_s),
+	};
+}
+
+static struct latency_terms latency_terms(const struct judge *j)
+{
+	return (struct latency_terms){
+		.delta = j->config.delta,
+		.delta_promotion = j->config.delta_promotion,
+		.phi = 1,
+		.history_s = j->config.history_s,
+		.patience_ns = ns(j->config.no_data_s),
+	};
+}
+
+static void begin_block(struct judge_state *s, uint64_t block_ns)
+{
+	if (block_ns == 0 || (s->begun && s->block_age_ns < block_ns))
+		return;
+	errors_restart(&s->errors);
+	latency_restart(&s->latency);
+	s->begun = 1;
+	s->block_age_ns = 0;
+}
+
+static void add_silence(uint64_t *silent_ns, uint64_t events, uint64_t elapsed_ns)
+{
+	*silent_ns = events > 0 ? 0 : *silent_ns + elapsed_ns;
+}
+
+static void add_burn(struct judge *j, const struct sample *sample, const struct warmup_split *split)
+{
+	double p_b = past_share(&j->state.past);
+	struct sequential_counts c = {
+		.canary_n = split->warm_n + split->cold_n,
+		.canary_y = split->warm_y + split->cold_y,
+		.baseline_n = sample->baseline.attempts,
+		.baseline_y = sample->baseline.failed,
+	};
+
+	burn_add(&j->state.burn, &c, isnan(p_b) ? 0 : p_b, sample->elapsed_ns);
+}
+
+/* Everything here may use what was known before the tick only. */
+static struct warmup_split weigh(struct judge *j, const struct sample *sample)
+{
+	struct judge_state *s = &j->state;
+	uint64_t elapsed_ns = sample->elapsed_ns;
+	struct errors_terms e = errors_terms(j, sample);
+	struct latency_terms l = latency_terms(j);
+	struct warmup_split split = warmup_split(&s->warmup, &sample->canary, elapsed_ns, ns(j->config.warmup_s));
+
+	if (s->begun || split.warm_n + split.cold_n > 0)
+		begin_block(s, ns(j->config.block_s));
+	errors_add(&s->errors, &e, &split, sample->baseline.attempts, sample->baseline.failed, elapsed_ns);
+	latency_add(&s->latency, &l, &s->past, &sample->baseline, &sample->canary, split.cold_n == 0, elapsed_ns);
+	s->block_age_ns += elapsed_ns;
+	return split;
+}
+
+static void watch_aa(struct judge *j, const struct sample *sample, double phi_before)
+{
+	if (j->config.aa)
+		noise_aa_add(&j->state.aa, &j->state.noise, &sample->baseline, j->config.margin, phi_before,
+			     sample->elapsed_ns, -log(j->config.alpha));
+}
+
+static struct warmup_split learn(struct judge *j, const struct sample *sample)
+{
+	struct judge_state *s = &j->state;
+	double phi_before = phi(j);
+	struct warmup_split split = weigh(j, sample);
+
+	remember_baseline(j, sample, 0);
+	watch_aa(j, sample, phi_before);
+	add_burn(j, sample, &split);
+	add_silence(&s->canary_silent_ns, split.warm_n + split.cold_n, sample->elapsed_ns);
+	add_silence(&s->baseline_silent_ns, sample->baseline.attempts, sample->elapsed_ns);
+	return split;
+}
+
+/* ---- the finding ----------------------------------------------------------------------------------------- */
+
+/* Where the canary's share of the traffic is thin, a silence must last longer before it means anything. */
+static double patience_s(const struct judge *j, double weight)
+{
+	double minute_s, shortest = j->config.no_data_s, expected;
+	struct sequential_counts c = recent_minute(&j->state.errors.recent, &minute_s);
+
+	expected = weight > 0 && weight < 1 && minute_s > 0 ?
+			   (double)c.baseline_n / minute_s * weight / (1 - weight) :
+			   0;
+	return expected > 0 ? fmin(fmax(shortest, FEW_EVENTS / expected), 10 * shortest) : shortest;
+}
+
+static enum finding_data data_of(const struct judge *j, const struct sample *sample, const struct warmup_split *split)
+{
+	const struct judge_state *s = &j->state;
+
+	if (sample->suspect)
+		return FINDING_DATA_ERROR;
+	if (s->canary_silent_ns >= ns(patience_s(j, sample->weight)))
+		return FINDING_DATA_NO_DATA;
+	if (!s->warmup.any_warm || (split->cold_n > 0 && split->warm_n == 0))
+		return FINDING_DATA_WARMUP;
+	return is_alone(j, sample) ? FINDING_DATA_NO_BASELINE : FINDING_DATA_OK;
+}
+
+static void find_errors(const struct judge *j, const struct sample *sample, struct finding_sli *sli)
+{
+	const struct errors_sli *e = &j->state.errors;
+	struct errors_terms terms = errors_terms(j, sample);
+
+	strcpy(sli->name, "errors");
+	sli->critical = j->config.critical_errors;
+	sli->weight = j->config.weight_errors;
+	sli->rollback = (struct finding_evidence){ errors_ln_worse(e), -log(j->config.alpha * sli->weight) };
+	sli->promotion = (struct finding_evidence){ errors_ln_better(e), -log(j->config.alpha_promotion) };
+	errors_measure(e, &terms, past_share(&j->state.past), sli);
+}
+
+static void find_latency(const struct judge *j, struct finding_sli *sli)
+{
+	const struct latency_sli *l = &j->state.latency;
+
+	strcpy(sli->name, "latency");
+	sli->critical = j->config.critical_latency;
+	sli->weight = j->config.weight_latency;
+	sli->rollback = (struct finding_evidence){ latency_ln_worse(l), -log(j->config.alpha * sli->weight) };
+	sli->promotion = (struct finding_evidence){ latency_ln_better(l), -log(j->config.alpha_promotion) };
+	latency_measure(l, &j->state.past, sli);
+}
+
+static void combine(const struct judge *j, struct finding *f)
+{
+	double loudest = -INFINITY;
+
+	f->ln_e_rollback = -INFINITY;
+	for (unsigned i = 0; i < f->n_slis; i++) {
+		double ln_e = f->sli[i].rollback.ln_e + log(f->sli[i].weight);
+
+		f->ln_e_rollback = sequential_log_add(f->ln_e_rollback, ln_e);
+		f->loudest = ln_e > loudest ? i : f->loudest;
+		loudest = fmax(loudest, ln_e);
+	}
+	f->ln_bound = -log(j->config.alpha);
+	f->ln_e_p99 = latency_ln_worse_p99(&j->state.latency);
+	f->ln_hold = log(j->config.hold_evidence);
+	f->holds = f->ln_e_rollback >= f->ln_hold;
+	f->p99_holds = f->ln_e_p99 >= f->ln_hold;
+}
+
+static enum finding_verdict verdict(const struct finding *f, const struct finding_sli *sli)
+{
+	bool worse = f->ln_e_rollback >= f->ln_bound;
+
+	if (f->data == FINDING_DATA_ERROR)
+		return FINDING_ERROR;
+	if (sli->rollback.ln_e >= sli->rollback.ln_bound || (worse && sli == &f->sli[f->loudest]))
+		return FINDING_FAIL;
+	if (sli->counts.canary_attempts == 0)
+		return FINDING_NO_DATA;
+	if (sli->promotion.ln_e >= sli->promotion.ln_bound && sli->rollback.ln_e < f->ln_hold)
+		return FINDING_PASS;
+	return FINDING_INCONCLUSIVE;
+}
+
+static double clamped(double x)
+{
+	return fmin(1, fmax(0, x));
+}
+
+static double score(const struct finding *f)
+{
+	double sum = 0;
+
+	for (unsigned i = 0; i < f->n_slis; i++) {
+		const struct finding_sli *sli = &f->sli[i];
+		double u = clamped(sli->rollback.ln_e / f->ln_bound);
+		double v = clamped(sli->promotion.ln_e / sli->promotion.ln_bound);
+
+		if (sli->critical && u == 1)
+			return 0;
+		sum += sli->weight * (50 * (1 - u) + 50 * v);
+	}
+	return sum;
+}
+
+static void find_guard(const struct judge *j, struct finding *f)
+{
+	const struct sequential_counts *c = &j->state.errors.guard_total;
+
+	f->ln_e_guard = errors_ln_guard(&j->state.errors);
+	f->guard_counts = (struct finding_counts){ c->baseline_n, c->baseline_y, c->canary_n, c->canary_y };
+	f->ln_bound_guard = log(j->config.guard_evidence);
+	f->guard_fired = f->ln_e_guard >= f->ln_bound_guard &&
+			 (double)c->canary_y >= j->config.guard_failures;
+}
+
+static void find_budget(const struct judge *j, struct finding *f)
+{
+	struct burn_terms terms = { j->config.slo, j->config.burn_ratio, j->config.burn_failures };
+	struct burn_state burn = burn_read(&j->state.burn, &terms);
+
+	f->burn_blocks = burn.blocks;
+	f->burn_pages = burn.pages;
+	f->burn_baseline = burn.baseline;
+	f->burn_canary = burn.canary;
+	f->excess_failures = j->state.burn.excess_failures;
+	f->budget_failures = j->config.budget_failures;
+	f->budget_spent = f->budget_failures > 0 && f->excess_failures > f->budget_failures;
+}
+
+static void count_data_ticks(struct judge_state *s, enum finding_data data)
+{
+	s->data_ticks = s->data == (uint32_t)data && s->data_ticks < UINT32_MAX ? s->data_ticks + 1 : 1;
+	s->data = (uint32_t)data;
+}
+
+static void find(struct judge *j, const struct sample *sample, const struct warmup_split *split, struct finding *f)
+{
+	f->n_slis = 2;
+	f->data = data_of(j, sample, split);
+	count_data_ticks(&j->state, f->data);
+	f->data_ticks = j->state.data_ticks;
+	find_errors(j, sample, &f->sli[FINDING_ERRORS]);
+	find_latency(j, &f->sli[FINDING_LATENCY]);
+	combine(j, f);
+	find_guard(j, f);
+	find_budget(j, f);
+	f->aa_unhealthy = j->config.aa && noise_aa_alarm(&j->state.aa);
+	f->noise = phi(j);
+	for (unsigned i = 0; i < f->n_slis; i++)
+		f->sli[i].verdict = verdict(f, &f->sli[i]);
+	f->score = score(f);
+	judge_words(&j->config, f, (double)j->state.canary_silent_ns / 1e9);
+}
+
+void judge_tick(struct judge *j, const struct sample *sample, struct finding *ret)
+{
+	struct warmup_split split = { 0 };
+
+	memset(ret, 0, sizeof(*ret));
+	if (!sample->suspect)
+		split = learn(j, sample);
+	find(j, sample, &split, ret);
+}
+
+/* ---- a restart of the daemon ----------------------------------------------------------------------------- */
+
+/* FNV-1a */
+static uint64_t checksum(const void *data, size_t size)
+{
+	const unsigned char *byte = data;
+	uint64_t hash = 0xcbf29ce484222325ULL;
+
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ byte[i]) * 0x100000001b3ULL;
+	return hash;
+}
+
+size_t judge_state_size(void)
+{
+	return sizeof(struct state_header) + sizeof(struct judge_state);
+}
+
+void judge_save(const struct judge *j, void *buf)
+{
+	struct state_header header = {
+		.magic = STATE_MAGIC,
+		.version = STATE_VERSION,
+		.size = sizeof(j->state),
+		.checksum = checksum(&j->state, sizeof(j->state)),
+	};
+
+	memcpy(buf, &header, sizeof(header));
+	memcpy((char *)buf + sizeof(header), &j->state, sizeof(j->state));
+}
+
+int judge_restore(struct judge *j, const void *buf, size_t size)
+{
+	const char *payload = (const char *)buf + sizeof(struct state_header);
+	struct state_header header;
+
+	if (size != judge_state_size())
+		return -EINVAL;
+	memcpy(&header, buf, sizeof(header));
+	if (header.magic != STATE_MAGIC || header.version != STATE_VERSION || header.size != sizeof(j->state) ||
+	    header.checksum != checksum(payload, sizeof(j->state)))
+		return -EINVAL;
+	memcpy(&j->state, payload, sizeof(j->state));
+	return 0;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The sentence of a finding: what speaks loudest, its value, its bound, its counts.
+ */
+#ifndef CANARYD_JUDGE_WORDS_H
+#define CANARYD_JUDGE_WORDS_H
+
+#include "user/finding.h"
+#include "user/judge.h"
+
+/* Writes f->reason from the rest of *f. silent_s: how long the canary has had no traffic. */
+void judge_words(const struct judge_config *config, struct finding *f, double silent_s);
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Latency by counting: exact on buckets, no interpolation. δ is a margin already, so m is 1.
+ */
+#include "user/latency_sli.h"
+
+#include <math.h>
+
+static const double mark[LATENCY_MARKS] = { 0.50, 0.95, 0.99 };
+
+void latency_init(struct latency_sli *l, bool late)
+{
+	*l = (struct latency_sli){ 0 };
+	for (unsigned i = 0; i < LATENCY_MARKS; i++) {
+		if (late)
+			sequential_init_late(&l->worse[i]);
+		else
+			sequential_init(&l->worse[i]);
+	}
+	latency_step(l);
+}
+
+void latency_restart(struct latency_sli *l)
+{
+	for (unsigned i = 0; i < LATENCY_MARKS; i++)
+		sequential_restart(&l->worse[i]);
+}
+
+void latency_step(struct latency_sli *l)
+{
+	for (unsigned i = 0; i < LATENCY_PROMOTION_MARKS; i++) {
+		sequential_init(&l->better[i]);
+		l->better_pool[i] = (struct sequential_pool){ 0 };
+		l->better_total[i] = (struct sequential_counts){ 0 };
+	}
+}
+
+static struct sequential_counts slow(const struct sample_version *baseline, unsigned baseline_bucket,
+				     const struct sample_version *canary, unsigned canary_bucket)
+{
+	return (struct sequential_counts){
+		.canary_n = histogram_count(&canary->ttfb),
+		.canary_y = histogram_count_above(&canary->ttfb, canary_bucket),
+		.baseline_n = histogram_count(&baseline->ttfb),
+		.baseline_y = histogram_count_above(&baseline->ttfb, baseline_bucket),
+	};
+}
+
+static void add_worse(struct latency_sli *l, const struct latency_terms *t, unsigned i,
+		      const struct sequential_counts *c, uint64_t elapsed_ns)
+{
+	struct sequential_counts both;
+
+	recent_add(&l->recent[i], c, elapsed_ns);
+	if (sequential_pool_add(&l->worse_pool[i], c, elapsed_ns, t->patience_ns, &both))
+		sequential_ratio(&l->worse[i], SEQUENTIAL_WORSE, 1, t->phi, &both);
+}
+
+static void add_better(struct latency_sli *l, const struct latency_terms *t, unsigned i,
+		       const struct sequential_counts *c, uint64_t elapsed_ns)
+{
+	struct sequential_counts both;
+
+	sequential_counts_add(&l->better_total[i], c);
+	if (sequential_pool_add(&l->better_pool[i], c, elapsed_ns, t->patience_ns, &both))
+		sequential_ratio(&l->better[i], SEQUENTIAL_BETTER, 1, t->phi, &both);
+}
+
+void latency_add(struct latency_sli *l, const struct latency_terms *terms, const struct past *past,
+		 const struct sample_version *baseline, const struct sample_version *canary, bool judged,
+		 uint64_t elapsed_ns)
+{
+	past_add(&l->canary, canary, elapsed_ns, terms->history_s);
+	for (unsigned i = 0; judged && i < LATENCY_MARKS; i++) {
+		struct sequential_counts c;
+		unsigned bucket;
+		double tau_s;
+
+		if (!past_quantile_bucket(past, mark[i], &bucket))
+			continue;
+		tau_s = histogram_upper_s(bucket);
+		c = slow(baseline, bucket, canary, histogram_bucket((1 + terms->delta) * tau_s));
+		add_worse(l, terms, i, &c, elapsed_ns);
+		if (i == LATENCY_P95) {
+			c = slow(baseline, bucket, canary, bucket);
+			sequential_interval_add(&l->interval, terms->phi, &c);
+		}
+		if (i >= LATENCY_PROMOTION_MARKS)
+			continue;
+		c = slow(baseline, bucket, canary, histogram_edge_at_most((1 + terms->delta_promotion) * tau_s));
+		add_better(l, terms, i, &c, elapsed_ns);
+	}
+}
+
+double latency_ln_worse(const struct latency_sli *l)
+{
+	double ln_e[LATENCY_MARKS];
+
+	for (unsigned i = 0; i < LATENCY_MARKS; i++)
+		ln_e[i] = sequential_ln_e(&l->worse[i]);
+	return sequential_log_sum(ln_e, LATENCY_MARKS) - log(LATENCY_MARKS);
+}
+
+double latency_ln_worse_p99(const struct latency_sli *l)
+{
+	return sequential_ln_e(&l->worse[LATENCY_P99]);
+}
+
+double latency_ln_better(const struct latency_sli *l)
+{
+	return fmin(sequential_ln_e(&l->better[LATENCY_P50]), sequential_ln_e(&l->better[LATENCY_P95]));
+}
+
+/* The mark with the most evidence against the canary; the p95 where none has any. */
+static unsigned loudest(const struct latency_sli *l)
+{
+	unsigned best = LATENCY_P95;
+
+	for (unsigned i = 0; i < LATENCY_MARKS; i++)
+		if (sequential_ln_e(&l->worse[i]) > fmax(0, sequential_ln_e(&l->worse[best])))
+			best = i;
+	return best;
+}
+
+/* Seconds until E = e^ln_bound at the share seen so far, against p_C = p_B, at the last minute's pace. */
+static double time_at(const struct latency_sli *l, const struct sequential_counts *seen, bool worse, double ln_bound,
+		      double ln_e)
+{
+	double minute_s, rho, p_b = (double)seen->baseline_y / (double)seen->baseline_n;
+	struct sequential_counts c = recent_minute(&l->recent[LATENCY_P50], &minute_s);
+
+	rho = (double)seen->canary_y / (double)seen->canary_n / p_b;
+	if (!(minute_s > 0) || !(p_b > 0) || isnan(rho) || (rho > 1) != worse)
+		return NAN;
+	return sequential_time_to(ln_bound, ln_e,
+				  sequential_ratio_drift(p_b, rho, 1, (double)c.canary_n / minute_s,
+							 (double)c.baseline_n / minute_s));
+}
+
+static double time_to_verdict(const struct latency_sli *l, const struct finding_sli *sli)
+{
+	double longest = 0;
+
+	if (sli->rollback.ln_e > fmax(0, sli->promotion.ln_e)) {
+		unsigned i = loudest(l);
+
+		return time_at(l, &l->recent[i].total, true, sli->rollback.ln_bound, sequential_ln_e(&l->worse[i]));
+	}
+	for (unsigned i = 0; i < LATENCY_PROMOTION_MARKS; i++) {
+		double ln_e = sequential_ln_e(&l->better[i]);
+		double seconds = time_at(l, &l->better_total[i], false, sli->promotion.ln_bound, ln_e);
+
+		if (ln_e >= sli->promotion.ln_bound)
+			continue;
+		if (isnan(seconds))
+			return NAN;
+		longest = fmax(longest, seconds);
+	}
+	return longest;
+}
+
+void latency_measure(const struct latency_sli *l, const struct past *past, struct finding_sli *sli)
+{
+	unsigned i = loudest(l);
+
+	recent_tell(&l->recent[i], sli);
+	sli->unit = FINDING_SECONDS;
+	sli->quantile = mark[i];
+	sli->canary = past_quantile_s(&l->canary, mark[i]);
+	sli->baseline = past_quantile_s(past, mark[i]);
+	sli->interval_valid = sequential_interval_get(&l->interval, &sli->interval_low, &sli->interval_high);
+	sli->time_to_verdict_s = time_to_verdict(l, sli);
+}

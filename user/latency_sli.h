@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The SLI "latency": the share of requests that are slow, at three marks. τ is the baseline's own quantile in its
+ * recent past; a baseline request is slow above τ, a canary's above (1 + δ)·τ. Evidence for a rollback is the average
+ * of the three, which sees a shift of the tail in a quarter of the time the p95 alone takes. Plain data.
+ */
+#ifndef CANARYD_LATENCY_SLI_H
+#define CANARYD_LATENCY_SLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "user/finding.h"
+#include "user/past.h"
+#include "user/recent.h"
+#include "user/sequential.h"
+
+enum {
+	LATENCY_P50 = 0,
+	LATENCY_P95,
+	LATENCY_P99,
+	LATENCY_MARKS,
+};
+
+#define LATENCY_PROMOTION_MARKS 2 /* a promotion asks for the p50 and the p95 */
+
+struct latency_sli {
+	struct sequential worse[LATENCY_MARKS];            /* with restarts */
+	struct sequential better[LATENCY_PROMOTION_MARKS]; /* since the step began */
+	struct sequential_pool worse_pool[LATENCY_MARKS];
+	struct sequential_pool better_pool[LATENCY_PROMOTION_MARKS];
+	struct sequential_counts better_total[LATENCY_PROMOTION_MARKS]; /* since the step began */
+	struct sequential_interval interval; /* of the shares above the p95's τ, without δ */
+	struct recent recent[LATENCY_MARKS];
+	struct past canary; /* for showing */
+};
+
+struct latency_terms {
+	double delta;
+	double delta_promotion;
+	double phi;
+	double history_s;
+	uint64_t patience_ns;
+};
+
+/* late: look out for what begins late, with latency_restart() at the beginning of each block. */
+void latency_init(struct latency_sli *l, bool late);
+
+/* A block for late onset begins. */
+void latency_restart(struct latency_sli *l);
+
+/* A step begins. */
+void latency_step(struct latency_sli *l);
+
+/*
+ * Adds a tick. `past` is the baseline's before this tick. judged: false while canary backends in warm-up have a part
+ * in the tick (a version's histogram does not tell them apart): it is then measured only.
+ */
+void latency_add(struct latency_sli *l, const struct latency_terms *terms, const struct past *past,
+		 const struct sample_version *baseline, const struct sample_version *canary, bool judged,
+		 uint64_t elapsed_ns);
+
+double latency_ln_worse(const struct latency_sli *l);
+double latency_ln_worse_p99(const struct latency_sli *l);
+double latency_ln_better(const struct latency_sli *l);
+
+/* Fills in what is measured, at the mark that speaks loudest. The SLI's evidence and bounds must be there already. */
+void latency_measure(const struct latency_sli *l, const struct past *past, struct finding_sli *sli);
+
+#endif
