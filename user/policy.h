@@ -24,7 +24,7 @@ enum policy_on_fail {
 struct policy_step {
 	double weight; /* 0 … 1 */
 	double min_s;  /* at least this long */
-	double max_s;  /* without enough evidence by then: hold, inconclusive */
+	double max_s;  /* without enough evidence by then: hold, inconclusive; 0: no limit */
 	bool manual;   /* an operator's `resume` is wanted before it is left */
 };
 
@@ -72,7 +72,7 @@ struct policy_state {
 	double weight;        /* wanted now */
 	double step_s;        /* in this step since it began, warm-up and pauses left out */
 	double bake_s;        /* watched in the bake: running, with data */
-	double deadline_s;    /* step_s at which the step is called inconclusive */
+	double deadline_s;    /* step_s at which the step is called inconclusive; 0: never */
 	enum policy_held held;
 	double held_s;        /* since it was held or paused */
 	bool gate_passed;     /* an operator has let this step's manual gate pass */
@@ -129,6 +129,13 @@ int policy_pause(const struct policy_plan *plan, struct policy_state *state, str
 int policy_resume(const struct policy_plan *plan, struct policy_state *state, struct policy_decision *ret);
 int policy_promote(const struct policy_plan *plan, struct policy_state *state, struct policy_decision *ret);
 int policy_abort(const struct policy_plan *plan, struct policy_state *state, struct policy_decision *ret);
+
+/*
+ * One sentence: what the rollout waits for before its next step, with the evidence so far and the time it may take.
+ * For the views; policy_tick() decides by the same conditions.
+ */
+void policy_print_waiting(const struct policy_plan *plan, const struct policy_state *state,
+			  const struct finding *finding, char reason[FINDING_REASON]);
 
 /* The caller's own: hold for `why` until an operator resumes, and roll back for `why` (e.g. the kernel's breaker). */
 int policy_hold(const struct policy_plan *plan, struct policy_state *state, const char *why,

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The policy's words, as api.h spells them and as a saved state holds them.
+ */
+#include "user/policy.h"
+
+#include <canaryd/api.h>
+#include <errno.h>
+#include <string.h>
+
+#define COUNT(names) (sizeof(names) / sizeof((names)[0]))
+
+static const char *const phases[] = {
+	[POLICY_WARMUP] = API_PHASE_WARMUP,
+	[POLICY_STEP] = API_PHASE_STEP,
+	[POLICY_BAKE] = API_PHASE_BAKE,
+	[POLICY_ENDED] = API_PHASE_ENDED,
+};
+
+static const char *const statuses[] = {
+	[POLICY_RUNNING] = API_STATE_RUNNING,	      [POLICY_HELD] = API_STATE_HELD,
+	[POLICY_PAUSED] = API_STATE_PAUSED,	      [POLICY_PROMOTED] = API_STATE_PROMOTED,
+	[POLICY_ROLLED_BACK] = API_STATE_ROLLED_BACK, [POLICY_ABORTED] = API_STATE_ABORTED,
+};
+
+static const char *const kinds[] = {
+	[POLICY_NONE] = "none",
+	[POLICY_START] = API_DECISION_START,
+	[POLICY_ADVANCE] = API_DECISION_ADVANCE,
+	[POLICY_HOLD] = API_DECISION_HOLD,
+	[POLICY_RESUME] = API_DECISION_RESUME,
+	[POLICY_PAUSE] = API_DECISION_PAUSE,
+	[POLICY_ROLL_BACK] = API_DECISION_ROLL_BACK,
+	[POLICY_PROMOTE] = API_DECISION_PROMOTE,
+	[POLICY_ABORT] = API_DECISION_ABORT,
+};
+
+static const char *const causes[] = {
+	[POLICY_HELD_NOT] = "not",	     [POLICY_HELD_EVIDENCE] = "evidence", [POLICY_HELD_NO_DATA] = "no_data",
+	[POLICY_HELD_ERROR] = "error",	     [POLICY_HELD_AA] = "aa",		  [POLICY_HELD_DEADLINE] = "deadline",
+	[POLICY_HELD_MANUAL] = "manual",     [POLICY_HELD_FAILED] = "failed",	  [POLICY_HELD_OTHER] = "other",
+};
+
+const char *policy_phase_name(enum policy_phase phase)
+{
+	return phases[phase];
+}
+
+const char *policy_status_name(enum policy_status status)
+{
+	return statuses[status];
+}
+
+const char *policy_kind_name(enum policy_kind kind)
+{
+	return kinds[kind];
+}
+
+const char *policy_held_name(enum policy_held held)
+{
+	return causes[held];
+}
+
+static int parse(const char *const *names, unsigned n, const char *word)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (strcmp(names[i], word) == 0)
+			return (int)i;
+	return -EINVAL;
+}
+
+int policy_phase_parse(const char *word, enum policy_phase *ret)
+{
+	int i = parse(phases, COUNT(phases), word);
+
+	if (i < 0)
+		return i;
+	*ret = (enum policy_phase)i;
+	return 0;
+}
+
+int policy_status_parse(const char *word, enum policy_status *ret)
+{
+	int i = parse(statuses, COUNT(statuses), word);
+
+	if (i < 0)
+		return i;
+	*ret = (enum policy_status)i;
+	return 0;
+}
+
+int policy_held_parse(const char *word, enum policy_held *ret)
+{
+	int i = parse(causes, COUNT(causes), word);
+
+	if (i < 0)
+		return i;
+	*ret = (enum policy_held)i;
+	return 0;
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The policy's conditions and their sentences.
+ */
+#include "user/policy_rules.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ERRORS_IN_A_ROW 3
+#define LN_LARGEST 700.0 /* e to this is still a number */
+
+#define SAY(buf, ...) snprintf(buf, FINDING_REASON, __VA_ARGS__)
+
+static double plain(double ln_e)
+{
+	return exp(fmin(ln_e, LN_LARGEST));
+}
+
+/* ---- failed ---------------------------------------------------------------------------------------------- */
+
+static bool is_worse(const struct finding *f)
+{
+	return f->ln_e_rollback >= f->ln_bound;
+}
+
+bool policy_rules_failed(const struct finding *finding)
+{
+	return finding->data != FINDING_DATA_ERROR &&
+	       (is_worse(finding) || finding->guard_fired || finding->budget_spent);
+}
+
+void policy_rules_say_failed(const struct finding *finding, struct policy_decision *d)
+{
+	const struct finding_sli *sli = &finding->sli[is_worse(finding) ? finding->loudest : FINDING_ERRORS];
+
+	snprintf(d->sli, sizeof(d->sli), "%s", sli->name);
+	snprintf(d->reason, sizeof(d->reason), "%s", finding->reason);
+	d->counts = sli->telling;
+	if (is_worse(finding)) {
+		d->value = plain(finding->ln_e_rollback);
+		d->bound = plain(finding->ln_bound);
+	} else if (finding->guard_fired) {
+		d->value = plain(finding->ln_e_guard);
+		d->bound = plain(finding->ln_bound_guard);
+		d->counts = finding->guard_counts;
+	} else {
+		d->value = finding->excess_failures;
+		d->bound = finding->budget_failures;
+	}
+}
+
+/* ---- held ------------------------------------------------------------------------------------------------ */
+
+enum policy_held policy_rules_held(const struct finding *finding, char reason[FINDING_REASON])
+{
+	if (finding->data == FINDING_DATA_ERROR && finding->data_ticks >= ERRORS_IN_A_ROW) {
+		SAY(reason, "%u samples in a row could not be used: %.200s", finding->data_ticks, finding->reason);
+		return POLICY_HELD_ERROR;
+	}
+	if (finding->data == FINDING_DATA_NO_DATA) {
+		SAY(reason, "%s", finding->reason);
+		return POLICY_HELD_NO_DATA;
+	}
+	if (finding->aa_unhealthy) {
+		SAY(reason, "the baseline's own backends differ from each other as a bad canary would: no verdict "
+			    "can be trusted until ten minutes after they agree again");
+		return POLICY_HELD_AA;
+	}
+	if (finding->holds) {
+		SAY(reason, "%s", finding->reason);
+		return POLICY_HELD_EVIDENCE;
+	}
+	return POLICY_HELD_NOT;
+}
+
+/* ---- waiting --------------------------------------------------------------------------------------------- */
+
+/* Without a baseline there is only the absolute test of errors; what nobody measures cannot be asked for. */
+static bool is_asked(const struct finding *f, unsigned i)
+{
+	if (i == FINDING_ERRORS)
+		return true;
+	if (f->data == FINDING_DATA_NO_BASELINE)
+		return false;
+	return !(isnan(f->sli[i].baseline) && isnan(f->sli[i].canary));
+}
+
+static bool lacks_evidence(const struct finding *f, unsigned *ret_sli)
+{
+	for (unsigned i = 0; i < f->n_slis; i++) {
+		if (!is_asked(f, i) || f->sli[i].promotion.ln_e >= f->sli[i].promotion.ln_bound)
+			continue;
+		*ret_sli = i;
+		return true;
+	}
+	return false;
+}
+
+enum policy_wait policy_rules_wait(const struct policy_plan *plan, const struct policy_state *state,
+				   const struct finding *finding, unsigned *ret_sli)
+{
+	const struct policy_step *step = &plan->step[state->step];
+	bool bake = state->phase == POLICY_BAKE;
+
+	if (finding->data != FINDING_DATA_OK && finding->data != FINDING_DATA_NO_BASELINE)
+		return POLICY_WAIT_DATA;
+	if (finding->holds || finding->p99_holds)
+		return POLICY_WAIT_WORSE;
+	if (finding->aa_unhealthy)
+		return POLICY_WAIT_AA;
+	if (!bake && lacks_evidence(finding, ret_sli))
+		return POLICY_WAIT_EVIDENCE;
+	if (bake ? state->bake_s < plan->bake_s : state->step_s < step->min_s)
+		return POLICY_WAIT_TIME;
+	if (finding->burn_blocks || finding->burn_pages)
+		return POLICY_WAIT_BURN;
+	if (finding->gates_closed)
+		return POLICY_WAIT_GATE;
+	if (!bake && step->manual && !state->gate_passed)
+		return POLICY_WAIT_MANUAL;
+	return POLICY_WAIT_NOT;
+}
+
+/* "errors: promotion evidence 3.1 of 20 at 1 %" */
+static void print_promotion(const struct policy_plan *plan, const struct policy_state *state,
+			    const struct finding_sli *sli, char *buf, size_t size)
+{
+	char evidence[32], bound[32], share[32];
+
+	snprintf(buf, size, "%s: promotion evidence %s of %s at %s", sli->name,
+		 finding_print_evidence(evidence, sizeof(evidence), sli->promotion.ln_e),
+		 finding_print_evidence(bound, sizeof(bound), sli->promotion.ln_bound),
+		 finding_print_share(share, sizeof(share), plan->step[state->step].weight));
+}
+
+static void say_evidence(const struct policy_plan *plan, const struct policy_state *state,
+			 const struct finding_sli *sli, char reason[FINDING_REASON])
+{
+	char promotion[160], eta[32];
+
+	print_promotion(plan, state, sli, promotion, sizeof(promotion));
+	finding_print_duration(eta, sizeof(eta), sli->time_to_verdict_s);
+	if (isnan(sli->time_to_verdict_s))
+		SAY(reason, "%s", promotion);
+	else
+		SAY(reason, "%s, about %s more", promotion, eta);
+}
+
+static void say_burn(const struct finding *f, char reason[FINDING_REASON])
+{
+	SAY(reason, "burn gate: the canary burns its error budget %.3g times as fast as it may, the baseline %.3g",
+	    f->burn_canary, f->burn_baseline);
+}
+
+static void say_time(const struct policy_plan *plan, const struct policy_state *state, char reason[FINDING_REASON])
+{
+	if (state->phase == POLICY_BAKE)
+		SAY(reason, "baking: %.0f of %.0f s watched", state->bake_s, plan->bake_s);
+	else
+		SAY(reason, "the evidence is there, %.0f of at least %.0f s have passed", state->step_s,
+		    plan->step[state->step].min_s);
+}
+
+static void say_worse(const struct finding *f, char reason[FINDING_REASON])
+{
+	char evidence[32];
+
+	if (f->holds)
+		SAY(reason, "%s", f->reason);
+	else
+		SAY(reason, "latency: evidence %s ≥ %.4g that the canary's p99 is slower",
+		    finding_print_evidence(evidence, sizeof(evidence), f->ln_e_p99), exp(f->ln_hold));
+}
+
+void policy_print_waiting(const struct policy_plan *plan, const struct policy_state *state,
+			  const struct finding *finding, char reason[FINDING_REASON])
+{
+	unsigned sli = 0;
+
+	switch (policy_rules_wait(plan, state, finding, &sli)) {
+	case POLICY_WAIT_NOT: SAY(reason, "every condition is met"); break;
+	case POLICY_WAIT_DATA: SAY(reason, "%s", finding->reason); break;
+	case POLICY_WAIT_WORSE: say_worse(finding, reason); break;
+	case POLICY_WAIT_AA: policy_rules_held(finding, reason); break;
+	case POLICY_WAIT_TIME: say_time(plan, state, reason); break;
+	case POLICY_WAIT_EVIDENCE: say_evidence(plan, state, &finding->sli[sli], reason); break;
+	case POLICY_WAIT_BURN: say_burn(finding, reason); break;
+	case POLICY_WAIT_GATE: SAY(reason, "gate %s is closed", finding->gate); break;
+	case POLICY_WAIT_MANUAL: SAY(reason, "the step has passed, its gate waits for an operator's resume"); break;
+	}
+}
+
+/* ---- inconclusive and passed ----------------------------------------------------------------------------- */
+
+/* The time to a verdict goes with the number of canary events, that is, with its share. */
+static void say_remedy(const struct policy_plan *plan, const struct policy_state *state, const struct finding_sli *sli,
+		       char *buf, size_t size)
+{
+	double now = plan->step[state->step].weight, next = fmin(0.5, now * 5);
+	char eta[32], share[32], quicker[32];
+
+	if (isnan(sli->time_to_verdict_s) || sli->time_to_verdict_s <= 0) {
+		snprintf(buf, size, "a larger share or more traffic would settle it");
+		return;
+	}
+	finding_print_duration(eta, sizeof(eta), sli->time_to_verdict_s);
+	if (next <= now) {
+		snprintf(buf, size, "about %s more would settle it", eta);
+		return;
+	}
+	finding_print_share(share, sizeof(share), next);
+	finding_print_duration(quicker, sizeof(quicker), sli->time_to_verdict_s * now / next);
+	snprintf(buf, size, "about %s more would settle it, or %s at %s", eta, quicker, share);
+}
+
+void policy_rules_say_inconclusive(const struct policy_plan *plan, const struct policy_state *state,
+				   const struct finding *finding, char reason[FINDING_REASON])
+{
+	char text[FINDING_REASON], lasted[32], remedy[160];
+	unsigned sli = 0;
+
+	finding_print_duration(lasted, sizeof(lasted), state->step_s);
+	if (policy_rules_wait(plan, state, finding, &sli) != POLICY_WAIT_EVIDENCE) {
+		policy_print_waiting(plan, state, finding, text);
+		SAY(reason, "inconclusive after %s: %.190s", lasted, text);
+		return;
+	}
+	print_promotion(plan, state, &finding->sli[sli], text, sizeof(text));
+	say_remedy(plan, state, &finding->sli[sli], remedy, sizeof(remedy));
+	SAY(reason, "inconclusive after %s: %.90s; %.90s", lasted, text, remedy);
+}
+
+static void say_promotion(const struct finding *f, char *buf, size_t size)
+{
+	char evidence[32];
+	size_t used = 0;
+
+	buf[0] = 0;
+	for (unsigned i = 0; i < f->n_slis && used < size; i++)
+		if (is_asked(f, i))
+			used += (size_t)snprintf(buf + used, size - used, "%s%s %s", used ? ", " : "", f->sli[i].name,
+						 finding_print_evidence(evidence, sizeof(evidence),
+									f->sli[i].promotion.ln_e));
+}
+
+void policy_rules_say_passed(const struct policy_plan *plan, const struct policy_state *state,
+			     const struct finding *finding, struct policy_decision *d)
+{
+	const struct finding_sli *least = &finding->sli[FINDING_ERRORS];
+	char lasted[32], evidence[128];
+
+	for (unsigned i = 0; i < finding->n_slis; i++)
+		if (is_asked(finding, i) && finding->sli[i].promotion.ln_e < least->promotion.ln_e)
+			least = &finding->sli[i];
+	snprintf(d->sli, sizeof(d->sli), "%s", least->name);
+	d->value = plain(least->promotion.ln_e);
+	d->bound = plain(least->promotion.ln_bound);
+	d->counts = least->counts;
+	say_promotion(finding, evidence, sizeof(evidence));
+	SAY(d->reason, "step %u of %u passed after %s: promotion evidence %s (≥ %.4g)", state->step + 1, plan->n_steps,
+	    finding_print_duration(lasted, sizeof(lasted), state->step_s), evidence, d->bound);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The conditions the policy decides by, each with its sentence: what makes a canary fail, what holds a rollout, and
+ * what a step still waits for.
+ */
+#ifndef CANARYD_POLICY_RULES_H
+#define CANARYD_POLICY_RULES_H
+
+#include <stdbool.h>
+
+#include "user/finding.h"
+#include "user/policy.h"
+
+/* The canary is worse, its guard has fired, or the budget is spent. Never on a sample that is in error. */
+bool policy_rules_failed(const struct finding *finding);
+
+/* Fills sli, value, bound, counts and reason of a decision that the canary has failed. */
+void policy_rules_say_failed(const struct finding *finding, struct policy_decision *d);
+
+/* Why nothing may move, POLICY_HELD_NOT if it may; writes the sentence if something does. */
+enum policy_held policy_rules_held(const struct finding *finding, char reason[FINDING_REASON]);
+
+enum policy_wait {
+	POLICY_WAIT_NOT = 0, /* the step may be left */
+	POLICY_WAIT_DATA,    /* no sample to go by */
+	POLICY_WAIT_WORSE,   /* evidence of E ≥ 5 that the canary is worse, or a p99's */
+	POLICY_WAIT_AA,
+	POLICY_WAIT_TIME,
+	POLICY_WAIT_EVIDENCE,
+	POLICY_WAIT_BURN,
+	POLICY_WAIT_GATE,
+	POLICY_WAIT_MANUAL, /* the last of all: everything else is met */
+};
+
+/* What the present step or the bake waits for; ret_sli is the SLI's index with POLICY_WAIT_EVIDENCE. */
+enum policy_wait policy_rules_wait(const struct policy_plan *plan, const struct policy_state *state,
+				   const struct finding *finding, unsigned *ret_sli);
+
+/* The sentence for a step past its deadline: inconclusive, and what would settle it. */
+void policy_rules_say_inconclusive(const struct policy_plan *plan, const struct policy_state *state,
+				   const struct finding *finding, char reason[FINDING_REASON]);
+
+/* The sentence for a step that is passed, and the SLI that passed it by the least. */
+void policy_rules_say_passed(const struct policy_plan *plan, const struct policy_state *state,
+			     const struct finding *finding, struct policy_decision *d);
+
+#endif
