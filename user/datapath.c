@@ -57,7 +57,7 @@ static void map_pin_path(const struct datapath *datapath, const char *map, char 
 }
 
 /* What is pinned under the map's name, if anything: its size is taken over, another layout is refused. */
-static int adopt_pinned(struct datapath *datapath, struct bpf_map *map, const char *path, char **ret_error)
+static int adopt_pinned(struct bpf_map *map, const char *path, char **ret_error)
 {
 	struct bpf_map_info info = {};
 	__u32 size = sizeof(info);
@@ -74,7 +74,6 @@ static int adopt_pinned(struct datapath *datapath, struct bpf_map *map, const ch
 		return error_set(ret_error, -EPROTO,
 				 "%s has the layout of another version of canaryd (run that version's `canaryctl "
 				 "detach` first; it ends the flows that are open)", path);
-	datapath->adopted = true;
 	return bpf_map__set_max_entries(map, info.max_entries);
 }
 
@@ -108,7 +107,7 @@ static int prepare_maps(struct datapath *datapath, struct bpf_object *object, ch
 		if (bpf_map__is_internal(map))
 			continue;
 		map_pin_path(datapath, bpf_map__name(map), path);
-		r = adopt_pinned(datapath, map, path, ret_error);
+		r = adopt_pinned(map, path, ret_error);
 		if (r)
 			return r;
 		bpf_map__set_pin_path(map, path);
@@ -246,8 +245,9 @@ static int check_options(const struct datapath_options *options, char **ret_erro
 
 int datapath_open(const struct datapath_options *options, struct datapath **ret, char **ret_error)
 {
-	struct datapath *datapath;
 	int r = check_options(options, ret_error);
+	struct datapath *datapath;
+	char path[DATAPATH_PATH];
 
 	if (r)
 		return r;
@@ -261,6 +261,8 @@ int datapath_open(const struct datapath_options *options, struct datapath **ret,
 	datapath->backends_max = options->backends;
 	datapath->events_per_cpu = options->events_per_cpu;
 	datapath->cpus = libbpf_num_possible_cpus();
+	map_pin_path(datapath, "flows", path);
+	datapath->adopted = !access(path, F_OK);
 	r = make_pin_dir(datapath, ret_error);
 	if (!r)
 		r = load_objects(datapath, ret_error);
