@@ -26,6 +26,7 @@ CPPFLAGS += -D_GNU_SOURCE -DCANARYD_VERSION='"$(VERSION)"' -Iinclude -I. -I$(B)
 CFLAGS += -std=gnu11 $(OPT) $(WARN) -fstack-protector-strong -MMD -MP
 BPF_CFLAGS := -std=gnu11 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -O2 -g -Wall -Wextra -Wno-unused-parameter \
 	-Iinclude -I. $(if $(MULTIARCH),-idirafter /usr/include/$(MULTIARCH)) -MMD -MP
+PURE := -Wno-pointer-arith -Wno-unknown-pragmas # the headers of bpf/ as a native compiler sees them
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -O1 -g
 
 Q := $(if $(V),,@)
@@ -102,18 +103,19 @@ $(B)/bench: $(B)/tools/bench/bench.o $(B)/libuser.a
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(PKG_LIBS) -o $@
 
 # ---- tests ----------------------------------------------------------------------------------------------------
-$(B)/tests/unit/%: tests/unit/%.c $(B)/libuser-san.a
+$(B)/tests/unit/%: tests/unit/%.c $(B)/san/tests/packet.o $(B)/libuser-san.a
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(SAN) $< $(B)/libuser-san.a -lcmocka $(PKG_LIBS) -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(SAN) $(PURE) $< $(filter %.o %.a,$^) -lcmocka $(PKG_LIBS) -o $@
 $(B)/tests/unit/test_ctl_%: tests/unit/test_ctl_%.c $(B)/libctl-san.a $(B)/libuser-san.a
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(SAN) $(filter %.c %.a,$^) -lcmocka $(PKG_LIBS) -o $@
-$(B)/tests/bpf/%: tests/bpf/%.c $(B)/libuser.a
+$(B)/tests/bpf/fixture.o: | $(SKELS)
+$(B)/tests/bpf/%: tests/bpf/%.c $(B)/tests/bpf/fixture.o $(B)/tests/packet.o $(B)/libuser.a
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $< $(B)/libuser.a -lcmocka $(PKG_LIBS) -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $< $(filter %.o %.a,$^) -lcmocka $(PKG_LIBS) -o $@
 $(B)/fuzz/%.o: %.c
 	$(call say,CC-FUZZ,$<)
 	$(Q)mkdir -p $(@D)

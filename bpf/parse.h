@@ -168,7 +168,7 @@ static __always_inline int parse_extension_headers(struct packet *p, void *at, v
 			return CANARY_REASON_truncated;
 		is_fragment = ((__u64)(next ^ IPPROTO_FRAGMENT) - 1) >> 63;
 		asm volatile("" : "+r"(is_fragment));
-		if ((header->fragment_offset & bpf_htons(0xfff9)) * is_fragment)
+		if ((header->fragment_offset & bpf_htons(0xfff9)) * is_fragment != 0)
 			return CANARY_REASON_fragment;
 		next = header->next;
 		at += (header->length * (is_fragment ^ 1) + 1) * 8;
@@ -228,15 +228,17 @@ static __always_inline int parse_tcp(struct packet *p, void *data_end, __u32 tra
 static __always_inline int parse_udp(struct packet *p, void *data_end, __u32 transport_len)
 {
 	struct udphdr *udp = p->transport;
+	__u32 len;
 
 	if ((void *)(udp + 1) > data_end)
 		return CANARY_REASON_truncated;
-	if (transport_len < sizeof(*udp))
+	len = bpf_ntohs(udp->len);
+	if (len < sizeof(*udp) || len > transport_len)
 		return CANARY_REASON_malformed;
 	p->source_port = udp->source;
 	p->destination_port = udp->dest;
 	p->payload = udp + 1;
-	p->payload_len = transport_len - sizeof(*udp);
+	p->payload_len = len - sizeof(*udp);
 	return 0;
 }
 
