@@ -37,7 +37,8 @@ static __always_inline enum canary_flow_state flow_state(const struct canary_flo
 		return FLOW_REQUEST;
 	if (flow->request_turn == 0)
 		return flow->server_flags & CANARY_SERVER_SYNACK ? FLOW_ESTABLISHED : FLOW_SYN;
-	return flow->idle_turn == flow->response_turn ? FLOW_IDLE : FLOW_RESPONSE;
+	return flow->idle_turn == flow->response_turn && flow->swept_server_next == flow->server_next ? FLOW_IDLE :
+													FLOW_RESPONSE;
 }
 
 static __always_inline bool flow_closed(const struct canary_flow *flow)
@@ -47,10 +48,19 @@ static __always_inline bool flow_closed(const struct canary_flow *flow)
 	return flow->client_flags & CANARY_CLIENT_FIN && flow->server_flags & CANARY_SERVER_FIN;
 }
 
-/* A SYN opens a connection anew where the one before has ended, or was never answered and this is not its retry. */
+/* Does a client begin a connection with this packet? */
+static __always_inline bool flow_is_syn(const struct packet *p)
+{
+	return p->protocol == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
+}
+
+/*
+ * A SYN opens a connection anew where the one before has ended, or was never answered and this is not its retry. On an
+ * established flow it does not: whoever forges one must not move the flow.
+ */
 static __always_inline bool flow_reopens(const struct canary_flow *flow, const struct packet *p)
 {
-	if (p->protocol != IPPROTO_TCP || (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
+	if (!flow_is_syn(p))
 		return false;
 	if (flow_closed(flow))
 		return true;

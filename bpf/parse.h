@@ -52,7 +52,7 @@ struct packet {
 	bool ipv6;
 	__u8 tcp_flags;
 	__u16 window;
-	__u32 seq;
+	__u32 seq; /* with flags, window and ack: 0 in UDP */
 	__u32 ack;
 	__u32 payload_len;
 	__u32 payload_start; /* the first four payload bytes, as on the wire, where a program asked for them */
@@ -255,6 +255,9 @@ static __always_inline int parse_packet(void *data, void *data_end, __u32 packet
 	p->start = data;
 	p->segments = 1;
 	p->tcp_flags = 0;
+	p->window = 0;
+	p->seq = 0;
+	p->ack = 0;
 	p->payload_start = 0;
 	reason = parse_ethernet(data, data_end, &p->network, &protocol);
 	if (reason)

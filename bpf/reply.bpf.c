@@ -41,9 +41,9 @@ static __always_inline int reply_parse(struct __sk_buff *skb, struct packet *p)
 }
 
 /* The status of the response that begins here; after a "100 Continue" that travels with it, the one behind. */
-static __always_inline __u32 reply_status(struct __sk_buff *skb, const struct packet *p)
+static __always_inline __u32 reply_status(struct __sk_buff *skb, const struct packet *p, const struct canary_flow *flow)
 {
-	__u32 offset = parse_distance(p->start, p->payload);
+	__u32 offset = parse_distance(p->start, p->payload) + telemetry_response_offset(flow, p);
 	__u8 line[HTTP_STATUS_LINE];
 	__u32 status;
 
@@ -134,7 +134,7 @@ static __always_inline int reply_packet(struct __sk_buff *skb)
 		return 0;
 	p.segments = skb->gso_segs ?: 1;
 	if (telemetry_begins_response(flow, &p))
-		status = reply_status(skb, &p);
+		status = reply_status(skb, &p, flow);
 	reason = reply_rewrite(skb, &p, &backend->vip);
 	reply_account(&key, flow, &p, status);
 	return reason;

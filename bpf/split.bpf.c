@@ -58,12 +58,6 @@ static __always_inline int split_choose(const struct canary_flow_key *key, const
 	return flow->backend == CANARY_NONE ? CANARY_REASON_no_backend : 0;
 }
 
-/* A packet that belongs to no connection and opens none: it gets where its flow would be, and leaves no trace. */
-static __always_inline bool split_is_stray(const struct packet *p)
-{
-	return p->protocol == IPPROTO_TCP && p->tcp_flags & (TCP_FIN | TCP_RST);
-}
-
 /* The flow a packet belongs to, and what becomes of it. */
 struct split_found {
 	struct canary_flow *in_table; /* NULL: not there yet */
@@ -110,6 +104,16 @@ static __always_inline int split_rewrite(struct packet *p, void *data_end, const
 	return rewrite_destination(p, data_end, &backend->endpoint) ? 0 : CANARY_REASON_rewrite;
 }
 
+/* The connection this one takes the place of: where its SYN was never answered, the client has given it up. */
+static __always_inline void split_account_replaced(const struct canary_flow *flow)
+{
+	struct tally tally;
+	__u32 slot;
+
+	if (telemetry_gave_up_connecting(flow) && account_tally(flow, &tally, &slot))
+		TALLY(&tally, abort_connect);
+}
+
 /* Opens a flow. Over the same 5-tuple's last connection the entry is written through, else inserted. */
 static __always_inline void split_open(const struct canary_flow_key *key, const struct packet *p,
 				       struct split_found *found)
@@ -119,9 +123,9 @@ static __always_inline void split_open(const struct canary_flow_key *key, const 
 	struct tally tally;
 	__u32 slot;
 
+	if (found->in_table)
+		split_account_replaced(found->in_table);
 	if (account_tally(flow, &tally, &slot)) {
-		if (found->in_table && !flow_closed(found->in_table) && flow_state(found->in_table) == FLOW_SYN)
-			TALLY(&tally, abort_connect);
 		telemetry_open(flow, p, now_ns, &tally);
 		telemetry_opening_packet(flow, p, now_ns, &tally);
 	}
@@ -139,7 +143,7 @@ static __always_inline void split_account(const struct canary_flow_key *key, con
 	__u32 slot;
 
 	if (found->opens) {
-		if (!split_is_stray(p))
+		if (!telemetry_is_stray(p))
 			split_open(key, p, found);
 		return;
 	}

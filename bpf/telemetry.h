@@ -36,26 +36,27 @@ struct observation {
 
 #define TELEMETRY_TLS_HANDSHAKE_TURNS 2 /* ClientHello; in TLS 1.3 Finished and the first request, biased by tickets */
 
-static __always_inline __u32 telemetry_end(const struct packet *p)
+/* Where `next` of the sender is after this packet. In UDP it counts the bytes. */
+static __always_inline __u32 telemetry_end(const struct packet *p, __u32 next)
 {
-	return p->seq + p->payload_len;
+	return (p->protocol == IPPROTO_UDP ? next : p->seq) + p->payload_len;
 }
 
 static __always_inline bool telemetry_payload_is_new(const struct packet *p, __u32 next)
 {
 	if (p->protocol == IPPROTO_UDP)
 		return true;
-	if (p->tcp_flags & TCP_SYN) /* Fast Open: its payload counts when the server has agreed, or it is sent again */
+	if (p->tcp_flags & TCP_SYN) /* Fast Open: a request in the SYN is none, unless the client has to send it again */
 		return false;
-	return p->payload_len && seq_after(telemetry_end(p), next);
+	return p->payload_len && seq_after(telemetry_end(p, next), next);
 }
 
 /* Payload bytes not counted before. */
 static __always_inline __u32 telemetry_unique(const struct packet *p, __u32 next)
 {
-	__u32 beyond = telemetry_end(p) - next;
+	__u32 beyond = telemetry_end(p, next) - next;
 
-	return p->protocol == IPPROTO_UDP || beyond > p->payload_len ? p->payload_len : beyond;
+	return beyond > p->payload_len ? p->payload_len : beyond;
 }
 
 /* Does the request direction need the clock for this packet? Reading it costs as much as looking up a flow. */
@@ -90,9 +91,11 @@ static __always_inline void telemetry_request_payload(struct canary_flow *flow, 
 {
 	enum canary_flow_state state = flow_state(flow);
 
+	if (!telemetry_has_turns(flow))
+		return;
 	if (flow->request_turn == 0)
 		telemetry_first_payload(flow, p, tally);
-	if (!telemetry_has_turns(flow))
+	if (flow->client_flags & CANARY_CLIENT_MULTIPLEXED)
 		return;
 	if (state == FLOW_RESPONSE && p->protocol == IPPROTO_TCP && seq_after(flow->server_next, p->ack)) {
 		flow->client_flags |= CANARY_CLIENT_MULTIPLEXED;
@@ -106,23 +109,35 @@ static __always_inline void telemetry_request_payload(struct canary_flow *flow, 
 	}
 }
 
-/* The client broke off. The state at its FIN counts where it closed before: the reset only tells that data came late. */
+/* Has the client closed its side while it was not waiting for a response? Then it expects nothing any more. */
+static __always_inline bool telemetry_client_is_done(const struct canary_flow *flow)
+{
+	return flow->client_flags & CANARY_CLIENT_FIN && flow->client_fin_state != FLOW_REQUEST;
+}
+
+/* Is a SYN unanswered, and not yet counted as timed out? */
+static __always_inline bool telemetry_gave_up_connecting(const struct canary_flow *flow)
+{
+	return flow->origin == CANARY_ORIGIN_SYN && !flow_closed(flow) && flow_state(flow) == FLOW_SYN &&
+	       !(flow->sweep_flags & CANARY_SWEEP_SYN_TIMEOUT);
+}
+
+/* The client broke off. Where the server has closed, or the client itself when all was said, that breaks off nothing. */
 static __always_inline void telemetry_client_reset(struct canary_flow *flow, const struct packet *p, struct tally *tally)
 {
-	enum canary_flow_state state =
-		flow->client_flags & CANARY_CLIENT_FIN ? flow->client_fin_state : flow_state(flow);
+	enum canary_flow_state state = flow_state(flow);
+	bool tracked = flow->origin != CANARY_ORIGIN_LOST_TRACK;
 
-	if (flow->origin != CANARY_ORIGIN_LOST_TRACK && !flow_rst_in_window(p->seq, flow->client_next)) {
+	if (tracked && !flow_rst_in_window(p->seq, flow->client_next)) {
 		TALLY(tally, rst_invalid);
 		return;
 	}
-	if (!flow_closed(flow) && !(flow->server_flags & CANARY_SERVER_FIN) &&
-	    flow->origin != CANARY_ORIGIN_LOST_TRACK) {
-		if (state == FLOW_SYN)
+	if (tracked && !flow_closed(flow) && !(flow->server_flags & CANARY_SERVER_FIN)) {
+		if (telemetry_gave_up_connecting(flow))
 			TALLY(tally, abort_connect);
 		else if (state == FLOW_REQUEST && flow->timeout_turn != flow->request_turn)
 			TALLY(tally, abort_waiting);
-		else if (state == FLOW_RESPONSE)
+		else if (state == FLOW_RESPONSE && !telemetry_client_is_done(flow))
 			TALLY(tally, abort_data);
 	}
 	flow->client_flags |= CANARY_CLIENT_RST;
@@ -132,10 +147,18 @@ static __always_inline void telemetry_client_reset(struct canary_flow *flow, con
 static __always_inline void telemetry_request_control(struct canary_flow *flow, const struct packet *p,
 						      struct tally *tally)
 {
+	bool syn_again = p->tcp_flags & TCP_SYN && flow->origin == CANARY_ORIGIN_SYN;
 	bool fin_again = p->tcp_flags & TCP_FIN && flow->client_flags & CANARY_CLIENT_FIN;
 
-	if (p->payload_len || fin_again || p->tcp_flags & TCP_SYN)
+	if (p->payload_len || syn_again || fin_again)
 		TALLY(tally, request_retransmits);
+}
+
+/* The server's numbers are not known before the first acknowledgement: up to the first request it is taken as it is. */
+static __always_inline void telemetry_acknowledged(struct canary_flow *flow, const struct packet *p)
+{
+	if (p->tcp_flags & TCP_ACK && (flow->request_turn == 0 || seq_after(p->ack, flow->client_acked)))
+		flow->client_acked = p->ack;
 }
 
 /* Accounts a packet from the client. `now_ns` is read only where telemetry_request_is_timed() says so. */
@@ -147,31 +170,35 @@ static __always_inline void telemetry_request(struct canary_flow *flow, const st
 		telemetry_client_reset(flow, p, tally);
 		return;
 	}
+	telemetry_acknowledged(flow, p);
 	if (telemetry_payload_is_new(p, flow->client_next)) {
 		TALLY_ADD(tally, request_bytes, telemetry_unique(p, flow->client_next));
 		telemetry_request_payload(flow, p, now_ns, tally);
-		flow->client_next = telemetry_end(p);
+		flow->client_next = telemetry_end(p, flow->client_next);
 	} else {
 		telemetry_request_control(flow, p, tally);
 	}
-	if (p->tcp_flags & TCP_ACK && seq_after(p->ack, flow->client_acked))
-		flow->client_acked = p->ack;
 	if (p->tcp_flags & TCP_FIN && !(flow->client_flags & CANARY_CLIENT_FIN)) {
 		flow->client_fin_state = flow_state(flow);
 		flow->client_flags |= CANARY_CLIENT_FIN;
 	}
 }
 
+/* A packet that belongs to no connection and opens none: it gets where its flow would be, and leaves no trace. */
+static __always_inline bool telemetry_is_stray(const struct packet *p)
+{
+	return p->protocol == IPPROTO_TCP && p->tcp_flags & (TCP_FIN | TCP_RST);
+}
+
 /* Fills a flow that this packet opens; the caller accounts the packet itself with telemetry_request(). */
 static __always_inline void telemetry_open(struct canary_flow *flow, const struct packet *p, __u64 now_ns,
 					   struct tally *tally)
 {
-	bool syn = p->tcp_flags & TCP_SYN;
+	bool syn = flow_is_syn(p);
 
 	flow->opened_ns = now_ns;
 	flow->client_isn = p->seq;
 	flow->client_next = syn ? p->seq + 1 : p->seq;
-	flow->client_acked = p->ack;
 	flow->origin = p->protocol == IPPROTO_UDP ? CANARY_ORIGIN_UDP :
 		       syn                        ? CANARY_ORIGIN_SYN :
 						    CANARY_ORIGIN_LOST_TRACK;
@@ -193,17 +220,29 @@ static __always_inline void telemetry_opening_packet(struct canary_flow *flow, c
 
 /* ---- reply direction --------------------------------------------------------------------------------------- */
 
+/* Does this packet acknowledge the SYN? With Fast Open some of the payload that came with it, too. */
+static __always_inline bool telemetry_answers_syn(const struct canary_flow *flow, const struct packet *p)
+{
+	return p->tcp_flags & TCP_ACK && p->ack - flow->client_isn - 1 <= FLOW_RST_WINDOW;
+}
+
 static __always_inline bool telemetry_is_synack(const struct canary_flow *flow, const struct packet *p)
 {
-	return (p->tcp_flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) && flow->origin == CANARY_ORIGIN_SYN &&
-	       !(flow->server_flags & CANARY_SERVER_SYNACK) && p->ack - flow->client_isn - 1 <= FLOW_RST_WINDOW;
+	return p->tcp_flags & TCP_SYN && flow->origin == CANARY_ORIGIN_SYN &&
+	       !(flow->server_flags & CANARY_SERVER_SYNACK) && telemetry_answers_syn(flow, p);
+}
+
+/* Where the server is: at this packet, where its SYN-ACK was not seen. */
+static __always_inline __u32 telemetry_server_next(const struct canary_flow *flow, const struct packet *p)
+{
+	return flow->server_flags & CANARY_SERVER_SYNACK || flow->server_next ? flow->server_next : p->seq;
 }
 
 /* Does this packet begin the response to an outstanding request? Then its status line is looked at. */
 static __always_inline bool telemetry_begins_response(const struct canary_flow *flow, const struct packet *p)
 {
 	return telemetry_has_turns(flow) && flow_state(flow) == FLOW_REQUEST &&
-	       telemetry_payload_is_new(p, flow->server_next);
+	       telemetry_payload_is_new(p, telemetry_server_next(flow, p));
 }
 
 static __always_inline bool telemetry_reply_is_timed(const struct canary_flow *flow, const struct packet *p)
@@ -240,6 +279,12 @@ static __always_inline void telemetry_count_class(__u32 status, struct tally *ta
 		TALLY(tally, unparsed);
 }
 
+/* Where in the payload the response begins: what comes before was sent already. */
+static __always_inline __u32 telemetry_response_offset(const struct canary_flow *flow, const struct packet *p)
+{
+	return p->payload_len - telemetry_unique(p, telemetry_server_next(flow, p));
+}
+
 /* `status` is 0 where the payload is not HTTP/1. */
 static __always_inline void telemetry_response(struct canary_flow *flow, __u32 status, __u64 now_ns,
 					       struct tally *tally, struct observation *seen)
@@ -248,7 +293,8 @@ static __always_inline void telemetry_response(struct canary_flow *flow, __u32 s
 
 	if (status >= 100 && status < 200 && status != 101) {
 		TALLY(tally, http_1xx);
-		flow->interim_turn = turn;
+		if (status == 100)
+			flow->continue_next = flow->client_next;
 		return;
 	}
 	flow->response_turn = turn;
@@ -271,8 +317,7 @@ static __always_inline void telemetry_server_reset(struct canary_flow *flow, con
 	enum canary_flow_state state = flow_state(flow);
 	bool tracked = flow->origin != CANARY_ORIGIN_LOST_TRACK;
 	bool ended = flow_closed(flow) || flow->server_flags & CANARY_SERVER_FIN;
-	bool valid = state == FLOW_SYN ? p->tcp_flags & TCP_ACK && p->ack == flow->client_isn + 1 :
-					 flow_rst_in_window(p->seq, flow->server_next);
+	bool valid = state == FLOW_SYN ? telemetry_answers_syn(flow, p) : flow_rst_in_window(p->seq, flow->server_next);
 
 	if (tracked && !valid) {
 		TALLY(tally, rst_invalid);
@@ -287,7 +332,7 @@ static __always_inline void telemetry_server_reset(struct canary_flow *flow, con
 	} else if (state == FLOW_REQUEST && flow->timeout_turn != flow->request_turn) {
 		TALLY(tally, reset_before_response);
 		telemetry_failed(seen, CANARY_COUNTER_reset_before_response, flow->request_ns, now_ns);
-	} else if (state == FLOW_RESPONSE && !(flow->client_flags & CANARY_CLIENT_FIN)) {
+	} else if (state == FLOW_RESPONSE && !telemetry_client_is_done(flow)) {
 		TALLY(tally, reset_mid_response);
 		telemetry_failed(seen, CANARY_COUNTER_reset_mid_response, flow->request_ns, now_ns);
 	}
@@ -323,16 +368,18 @@ static __always_inline void telemetry_reply_payload(struct canary_flow *flow, co
 						    __u64 now_ns, struct tally *tally, struct observation *seen)
 {
 	bool begins = telemetry_begins_response(flow, p);
+	__u32 next = telemetry_server_next(flow, p);
 
-	if (!telemetry_payload_is_new(p, flow->server_next)) {
+	if (!telemetry_payload_is_new(p, next)) {
+		bool syn_again = p->tcp_flags & TCP_SYN && flow->server_flags & CANARY_SERVER_SYNACK;
 		bool fin_again = p->tcp_flags & TCP_FIN && flow->server_flags & CANARY_SERVER_FIN;
 
-		if (p->payload_len || fin_again || p->tcp_flags & TCP_SYN)
+		if (p->payload_len || syn_again || fin_again)
 			TALLY_ADD(tally, response_retransmits, p->segments);
 		return;
 	}
-	TALLY_ADD(tally, response_bytes, telemetry_unique(p, flow->server_next));
-	flow->server_next = telemetry_end(p);
+	TALLY_ADD(tally, response_bytes, telemetry_unique(p, next));
+	flow->server_next = telemetry_end(p, next);
 	if (begins)
 		telemetry_response(flow, status, now_ns, tally, seen);
 }
@@ -352,8 +399,6 @@ static __always_inline void telemetry_reply(struct canary_flow *flow, const stru
 		telemetry_synack(flow, p, now_ns, tally, seen);
 		return;
 	}
-	if (flow->origin == CANARY_ORIGIN_LOST_TRACK && flow->server_next == 0)
-		flow->server_next = p->seq;
 	telemetry_reply_payload(flow, p, status, now_ns, tally, seen);
 	if (p->tcp_flags & TCP_FIN)
 		telemetry_server_fin(flow, now_ns, tally, seen);
@@ -374,11 +419,45 @@ enum sweep_action {
 	SWEEP_REMOVE = 3, /* ended, and nothing more is expected of it */
 };
 
-static __always_inline bool sweep_udp_ended(const struct canary_flow *flow, const struct sweep_limits *limits,
-					    __u64 now_ns)
+static __always_inline bool sweep_is_past(__u64 then_ns, __u64 limit_ns, __u64 now_ns)
 {
-	return flow->origin == CANARY_ORIGIN_UDP && now_ns > flow->request_ns &&
-	       now_ns - flow->request_ns > limits->udp_idle_ns;
+	return now_ns > then_ns && now_ns - then_ns > limit_ns;
+}
+
+#define SWEEP_SYN_ABANDONED_NS 130000000000ULL /* the last of Linux' six retries is over after 127 s */
+
+/* Has the flow ended, or is nothing to be expected of it? */
+static __always_inline bool sweep_ended(const struct canary_flow *flow, const struct sweep_limits *limits, __u64 now_ns)
+{
+	if (flow->origin == CANARY_ORIGIN_UDP)
+		return sweep_is_past(flow->request_ns, limits->udp_idle_ns, now_ns);
+	if (flow_state(flow) == FLOW_SYN && flow->sweep_flags & CANARY_SWEEP_SYN_TIMEOUT)
+		return flow_closed(flow) || sweep_is_past(flow->opened_ns, SWEEP_SYN_ABANDONED_NS, now_ns);
+	return flow_closed(flow);
+}
+
+/* A response is over where all of it is acknowledged and nothing came since the sweep before. Only then: it may go on. */
+static __always_inline void sweep_idle(struct canary_flow *flow)
+{
+	bool quiet = flow->swept_server_next == flow->server_next && !seq_after(flow->server_next, flow->client_acked);
+
+	flow->idle_turn = quiet ? flow->response_turn : flow->response_turn - 1;
+	flow->swept_server_next = flow->server_next;
+}
+
+static __always_inline bool sweep_syn_timed_out(const struct canary_flow *flow, const struct sweep_limits *limits,
+						__u64 now_ns)
+{
+	return telemetry_gave_up_connecting(flow) && sweep_is_past(flow->opened_ns, limits->syn_timeout_ns, now_ns);
+}
+
+/* A request that the server told to go on with is the client's to finish. */
+static __always_inline bool sweep_response_timed_out(const struct canary_flow *flow, const struct sweep_limits *limits,
+						     __u64 now_ns)
+{
+	return flow_state(flow) == FLOW_REQUEST && flow->timeout_turn != flow->request_turn &&
+	       flow->continue_next != flow->client_next &&
+	       sweep_is_past(flow->request_ns, limits->response_timeout_ns, now_ns);
 }
 
 /*
@@ -388,31 +467,22 @@ static __always_inline bool sweep_udp_ended(const struct canary_flow *flow, cons
 static __always_inline enum sweep_action sweep_flow(struct canary_flow *flow, const struct sweep_limits *limits,
 						    __u64 now_ns)
 {
-	enum canary_flow_state state = flow_state(flow);
-
-	if (flow_closed(flow) || sweep_udp_ended(flow, limits, now_ns)) {
+	if (sweep_ended(flow, limits, now_ns)) {
 		if (flow->sweep_flags & CANARY_SWEEP_CLOSED)
 			return SWEEP_REMOVE;
 		flow->sweep_flags |= CANARY_SWEEP_CLOSED;
 		return SWEEP_KEEP;
 	}
 	flow->sweep_flags &= ~CANARY_SWEEP_CLOSED;
-	if (state == FLOW_RESPONSE && flow->swept_server_next == flow->server_next &&
-	    !seq_after(flow->server_next, flow->client_acked))
-		flow->idle_turn = flow->response_turn;
-	flow->swept_server_next = flow->server_next;
-	if (state == FLOW_SYN && flow->origin == CANARY_ORIGIN_SYN &&
-	    !(flow->sweep_flags & CANARY_SWEEP_SYN_TIMEOUT) && now_ns > flow->opened_ns &&
-	    now_ns - flow->opened_ns > limits->syn_timeout_ns) {
+	if (sweep_syn_timed_out(flow, limits, now_ns)) {
 		flow->sweep_flags |= CANARY_SWEEP_SYN_TIMEOUT;
 		return SWEEP_SYN_TIMEOUT;
 	}
-	if (state == FLOW_REQUEST && flow->timeout_turn != flow->request_turn &&
-	    flow->interim_turn != flow->request_turn && now_ns > flow->request_ns &&
-	    now_ns - flow->request_ns > limits->response_timeout_ns) {
+	if (sweep_response_timed_out(flow, limits, now_ns)) {
 		flow->timeout_turn = flow->request_turn;
 		return SWEEP_RESPONSE_TIMEOUT;
 	}
+	sweep_idle(flow);
 	return SWEEP_KEEP;
 }
 

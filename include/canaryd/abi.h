@@ -167,7 +167,7 @@ struct canary_flow {
 	/* the reply direction (tc) */
 	__u32 server_next;
 	__u32 response_turn; /* last request answered */
-	__u32 interim_turn;  /* last request that got a 1xx */
+	__u32 continue_next; /* client_next when a 100 passed: until it moves, it is the client who has to go on */
 	__u8 server_flags;
 	__u8 zero2[3];
 	/* the sweep */
