@@ -16,6 +16,7 @@
 
 #include "canaryd/abi.h"
 #include "user/address.h"
+#include "user/judge_config.h"
 
 #define CONFIG_PATH_DEFAULT "/etc/canaryd/canaryd.yaml"
 #define CONFIG_PATH_MAX 108 /* bytes of a path, NUL included: what sun_path holds */
@@ -85,36 +86,6 @@ struct config_service {
 	struct config_rollout rollout;
 };
 
-/* What the judge is told: judge.h's struct judge_config, field by field, where the words are explained. */
-struct config_judge {
-	double alpha;
-	double alpha_promotion;
-	double margin;
-	double margin_promotion;
-	double delta;
-	double delta_promotion;
-	double block_s; /* 0: never */
-	double p0;
-	double hold_evidence;
-	double warmup_s;
-	double guard_margin;
-	double guard_evidence;
-	double guard_failures;
-	double no_data_s;
-	bool noise;
-	bool aa;
-	double noise_history_s;
-	double history_s;
-	double slo;
-	double burn_ratio;
-	double burn_failures;
-	double budget_failures; /* 0: no budget */
-	double weight_errors;   /* the weights add up to 1 */
-	double weight_latency;
-	bool critical_errors;
-	bool critical_latency;
-};
-
 struct config {
 	struct config_interface *interfaces;
 	uint32_t interfaces_count;
@@ -128,7 +99,7 @@ struct config {
 	uint32_t max_backends;
 	uint32_t max_versions;
 	uint64_t seed; /* of every service's hash: two nodes with one seed agree */
-	struct config_judge judge;
+	struct judge_config judge;
 };
 
 /*

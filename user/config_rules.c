@@ -296,7 +296,7 @@ static void check_service(struct config *config, uint32_t s, struct config_probl
 	check_steps(&service->rollout, s, problems);
 }
 
-static void check_judge(const struct config_judge *judge, struct config_problems *problems)
+static void check_judge(const struct judge_config *judge, struct config_problems *problems)
 {
 	if (fabs(judge->weight_errors + judge->weight_latency - 1) > 1e-9)
 		config_problem(

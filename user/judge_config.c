@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The judge's constants, and what they may be.
+ * The constants of the design and what they may be.
  */
-#include "user/judge.h"
+#include "user/judge_config.h"
 
 #include <errno.h>
 #include <math.h>

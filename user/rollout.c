@@ -320,22 +320,6 @@ int rollout_tick(struct rollout *rollout, const struct sample *sample, double un
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
 
-static struct judge_config judge_config_from(const struct config_judge *config)
-{
-	struct judge_config judge = judge_config_default();
-
-	judge.alpha = config->alpha;
-	judge.alpha_promotion = config->alpha_promotion;
-	judge.margin = config->margin;
-	judge.margin_promotion = config->margin_promotion;
-	judge.delta = config->delta;
-	judge.p0 = config->p0;
-	judge.warmup_s = config->warmup_s;
-	judge.block_s = config->block_s;
-	judge.no_data_s = config->no_data_s;
-	return judge;
-}
-
 /* The journal's baseline, where that version still exists: a promotion outlives the file that began it. */
 static int load_service(struct rollout *rollout, char **ret_error)
 {
@@ -417,7 +401,6 @@ int rollout_open(const struct rollout_environment *environment, const struct con
 		 const struct config_service *service, const struct inventory_service *inventory, double unix_s,
 		 struct rollout **ret, char **ret_error)
 {
-	struct judge_config judge_config = judge_config_from(&config->judge);
 	struct rollout *rollout = calloc(1, sizeof(*rollout));
 	int r;
 
@@ -426,7 +409,7 @@ int rollout_open(const struct rollout_environment *environment, const struct con
 	rollout->environment = *environment;
 	rollout->service = service;
 	rollout->inventory = inventory;
-	rollout->judge = judge_new(&judge_config);
+	rollout->judge = judge_new(&config->judge);
 	rollout->judge_state = malloc(judge_state_size());
 	r = rollout->judge && rollout->judge_state ? 0 : error_set(ret_error, -ENOMEM, "out of memory");
 	if (!r)

@@ -125,7 +125,7 @@ static void test_defaults(void **state)
 static void test_judge_defaults(void **state)
 {
 	struct config *config = load(MINIMAL);
-	const struct config_judge *judge = &config->judge;
+	const struct judge_config *judge = &config->judge;
 
 	(void)state;
 	assert_true(judge->alpha == 0.01 && judge->alpha_promotion == 0.05);
