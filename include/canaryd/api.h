@@ -27,6 +27,7 @@
  *     started, ended|null, weight, reason,           reason: one sentence, why it is where it is
  *     slis: [{name, verdict: "pass"|"fail"|"inconclusive"|"no_data",
  *             rollback: {evidence, bound}, promotion: {evidence, bound},
+ *                                                    evidence: at most 1e300, null: not judged
  *             baseline, canary,                      the measured value: ratio of failures, or seconds
  *             unit: "ratio"|"seconds",
  *             counts: {baseline: {attempts, failed}, canary: {attempts, failed}},
