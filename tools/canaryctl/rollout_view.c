@@ -284,11 +284,16 @@ static void title(const struct page *page, const json_t *rollout, double now)
 		   format_duration(age(rollout, now)).text);
 }
 
-void rollout_view(const struct page *page, const json_t *rollout, double now)
+void rollout_view_summary(const struct page *page, const json_t *rollout, double now)
 {
 	title(page, rollout, now);
 	page_wrap(page, TONE_PLAIN, 4, field_text(rollout, "reason", ""));
 	steps_line(page, rollout);
+}
+
+void rollout_view(const struct page *page, const json_t *rollout, double now)
+{
+	rollout_view_summary(page, rollout, now);
 	if (json_array_size(json_object_get(rollout, "slis")) > 0) {
 		fputc('\n', page->out);
 		measured_table(page, rollout);

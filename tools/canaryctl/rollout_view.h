@@ -9,7 +9,10 @@
 
 #include "page.h"
 
-/* Where a rollout is, step by step, and what the judge says of each SLI. `now`: Unix seconds. */
+/* Where a rollout is, step by step. `now`: Unix seconds. */
+void rollout_view_summary(const struct page *page, const json_t *rollout, double now);
+
+/* The same, and what the judge says of each SLI. */
 void rollout_view(const struct page *page, const json_t *rollout, double now);
 
 /* One line a rollout, newest first. */

@@ -311,6 +311,16 @@ static void print_weight(const struct page *page, const json_t *service, const c
 		   format_share(field_number(weight, "measured")).text);
 }
 
+/* It comes before the numbers, as it is what is looked for; of one that is over its end suffices. */
+static void print_rollout(const struct page *page, const json_t *rollout, bool verbose, double now)
+{
+	fputc('\n', page->out);
+	if (verbose || !rollout_view_ended(rollout))
+		rollout_view(page, rollout, now);
+	else
+		rollout_view_summary(page, rollout, now);
+}
+
 static void print_service(const struct page *page, const json_t *service, bool verbose, double now)
 {
 	const json_t *versions = json_object_get(service, "versions");
@@ -325,15 +335,13 @@ static void print_service(const struct page *page, const json_t *service, bool v
 		print_weight(page, service, canary);
 	else
 		page_print(page, TONE_PLAIN, "  every new flow goes to %s\n", field_text(service, "baseline", "?"));
+	if (json_is_object(rollout))
+		print_rollout(page, rollout, verbose, now);
 	print_versions(page, versions, verbose);
-	if (verbose)
+	if (verbose) {
 		print_backends(page, versions);
-	if (json_is_object(rollout)) {
-		fputc('\n', page->out);
-		rollout_view(page, rollout, now);
-	}
-	if (verbose)
 		print_failed_flows(page, json_object_get(service, "failed_flows"));
+	}
 }
 
 void status_view(const struct page *page, const json_t *status, const char *only, bool verbose, double now)
