@@ -140,7 +140,7 @@ json_t *view_rollout(const struct daemon_service *service)
 	set(object, "step", json_integer(rollout.policy->step));
 	set(object, "steps", rollout_json_steps(rollout.plan));
 	set(object, "bake_s", json_real(rollout.plan->bake_s));
-	set(object, "held", json_string(policy_held_name(rollout.policy->held)));
+	set(object, "held", string_or_null(rollout.policy->held ? policy_held_name(rollout.policy->held) : NULL));
 	set(object, "started", json_real(rollout.started));
 	set(object, "ended", rollout.ended ? json_real(rollout.ended) : json_null());
 	set(object, "weight", json_real(rollout.weight_wanted));
@@ -206,6 +206,15 @@ int view_rollouts(struct daemon *daemon, const char *service, size_t limit, json
 	return 0;
 }
 
+/* The rollout as view_rollout() has it while it is a service's last one; else as the journal does, without SLIs. */
+static json_t *view_last_or_row(struct daemon *daemon, const struct journal_rollout *row)
+{
+	for (size_t s = 0; s < daemon->n_services; s++)
+		if (rollout_view(daemon->services[s].rollout).id == row->id)
+			return view_rollout(&daemon->services[s]);
+	return view_row(row);
+}
+
 int view_past_rollout(struct daemon *daemon, int64_t id, json_t **ret)
 {
 	struct journal_rollouts rows = {};
@@ -216,7 +225,7 @@ int view_past_rollout(struct daemon *daemon, int64_t id, json_t **ret)
 	if (!r)
 		r = journal_decisions_load(daemon->journal, id, DECISIONS_SHOWN, &decisions);
 	if (!r) {
-		object = view_row(&rows.items[0]);
+		object = view_last_or_row(daemon, &rows.items[0]);
 		list = json_array();
 		for (size_t i = 0; i < decisions.count; i++)
 			json_array_append_new(list, view_decision(&decisions.items[i]));

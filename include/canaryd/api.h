@@ -25,18 +25,21 @@
  *                                                    step: index into steps, from 0
  *     held|null,                                     why a held rollout is held: a word of API_HELD_ below
  *     started, ended|null, weight, reason,           reason: one sentence, why it is where it is
+ *     data,                                          of the last tick: "ok", "warmup", "no_data", "no_baseline", "error"
+ *     evidence,                                      one sentence: what speaks loudest now
  *     slis: [{name, verdict: "pass"|"fail"|"inconclusive"|"no_data",
  *             rollback: {evidence, bound}, promotion: {evidence, bound},
- *                                                    evidence: at most 1e300, null: not judged
+ *                                                    evidence: at most e^700, null: not judged
  *             baseline, canary,                      the measured value: ratio of failures, or seconds
- *             unit: "ratio"|"seconds",
+ *             unit: "ratio"|"seconds", quantile|null, quantile: the one that a latency's values are
  *             counts: {baseline: {attempts, failed}, canary: {attempts, failed}},
  *             interval: [low, high]|null,            95 % confidence sequence of canary ÷ baseline
  *             time_to_verdict_s|null}] }
  *
  * GET  /v1/rollouts[?service=NAME]   {rollouts: [<rollout without slis>]} newest first
  * GET  /v1/rollouts/ID               <rollout> with decisions: [{t, decision, state, step, weight_from, weight_to,
- *                                    sli, value, bound, counts, reason}] oldest first
+ *                                    sli, value, bound, counts, reason}] oldest first; once a service has had a
+ *                                    later one, without held, data, evidence and slis
  * POST /v1/rollouts                  {service, canary?, backends?: ["ADDR:PORT", …]} → <rollout>, 201
  * POST /v1/services/NAME/pause | resume | promote | abort   → <rollout>
  * GET  /v1/flow?service=NAME&client=ADDR:PORT
