@@ -36,12 +36,13 @@ static void numbers(void **state)
 	      { 0.00001, "<0.01 %" }, { 0.9996, "100 %" }, { 0.99996, "100 %" }, { NAN, "-" });
 	CHECK(format_weight, { 0.05, "5 %" }, { 0.001, "0.1 %" }, { 1.0 / 3, "33.3 %" }, { 1, "100 %" }, { 0, "0 %" },
 	      { NAN, "-" });
-	CHECK(format_seconds, { 0.0000123, "0.01 ms" }, { 0.00123, "1.23 ms" }, { 0.0123, "12.3 ms" },
+	CHECK(format_seconds, { 0.0000123, "0.012 ms" }, { 0.00123, "1.23 ms" }, { 0.0123, "12.3 ms" },
 	      { 0.123, "123 ms" }, { 0.9999, "1.00 s" }, { 12.34, "12.3 s" }, { NAN, "-" });
 	CHECK(format_duration, { 0, "0 s" }, { 1.5, "1.5 s" }, { 45, "45 s" }, { 60, "1 min" }, { 192, "3 min 12 s" },
 	      { 3600, "1 h" }, { 7500, "2 h 5 min" }, { 273600, "3 d 4 h" }, { -1, "-" }, { NAN, "-" },
 	      { INFINITY, "-" });
-	CHECK(format_factor, { 20, "20" }, { 0.984, "0.98" }, { 12.44, "12.4" }, { 230.4, "230" }, { 1e30, "1e+30" },
+	CHECK(format_factor, { 20, "20" }, { 0.984, "0.98" }, { 12.44, "12.4" }, { 230.4, "230" }, { 6.66e10, "6.7e10" },
+	      { 9.99e99, "1.0e100" }, { INFINITY, "inf" },
 	      { NAN, "-" });
 }
 
@@ -120,7 +121,9 @@ static void paragraphs(void **state)
 	(void)state;
 	page_wrap(&memory->page, TONE_PLAIN, 4, "");
 	page_wrap(&memory->page, TONE_PLAIN, 4, "  one sentence that is longer than what fits into\none line");
-	memory_check(memory, "    one sentence that is longer than\n    what fits into one line\n");
+	page_wrap(&memory->page, TONE_PLAIN, 4, "a number and its unit: an even 4.8 %, or 12 min.");
+	memory_check(memory, "    one sentence that is longer than\n    what fits into one line\n"
+			     "    a number and its unit: an even\n    4.8 %, or 12 min.\n");
 }
 
 static void tables(void **state)

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "canaryd/api.h"
 #include "client.h"
@@ -162,6 +163,14 @@ int ctl_text(struct ctl *ctl, const char *path, char **ret_text)
 	json_decref(answer);
 	reply_deinit(&reply);
 	return code ? code : API_EXIT_FAILED;
+}
+
+double ctl_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 void ctl_print_json(struct ctl *ctl, const json_t *value)

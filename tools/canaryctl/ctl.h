@@ -39,6 +39,9 @@ int ctl_error(struct ctl *ctl, int code, const char *mend, const char *format, .
 	__attribute__((format(printf, 4, 5)));
 int ctl_no_memory(struct ctl *ctl);
 
+/* The time of day in Unix seconds. */
+double ctl_now(void);
+
 /* `value` as -j prints it. */
 void ctl_print_json(struct ctl *ctl, const json_t *value);
 

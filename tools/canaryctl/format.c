@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 static struct format format_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -88,6 +90,8 @@ struct format format_seconds(double seconds)
 
 	if (isnan(seconds))
 		return format_print("-");
+	if (ms < 0.9995)
+		return format_print("%.3f ms", ms);
 	if (ms < 999.5)
 		return format_print("%.*f ms", three_digits(ms), ms);
 	return format_print("%.*f s", three_digits(seconds), seconds);
@@ -97,6 +101,8 @@ struct format format_duration(double seconds)
 {
 	unsigned long long s;
 
+	if (seconds > -0.05 && seconds < 0)
+		seconds = 0;
 	if (isnan(seconds) || seconds < 0 || seconds > 1e15)
 		return format_print("-");
 	if (seconds > 0 && seconds < 9.95 && seconds != floor(seconds))
@@ -113,12 +119,23 @@ struct format format_duration(double seconds)
 				   format_print("%llu d", s / 86400);
 }
 
+/* 6.7e10, as "%e" has it without the plus sign and the zeros of its exponent. */
+static struct format scientific(double value)
+{
+	struct format e = format_print("%.1e", value);
+	char *exponent = strchr(e.text, 'e');
+
+	if (!exponent)
+		return e;
+	return format_print("%.*se%ld", (int)(exponent - e.text), e.text, strtol(exponent + 1, NULL, 10));
+}
+
 struct format format_factor(double factor)
 {
 	if (isnan(factor))
 		return format_print("-");
 	if (fabs(factor) >= 1e6)
-		return format_print("%.0e", factor);
+		return scientific(factor);
 	return format_print("%.*f", factor == floor(factor) ? 0 : three_digits(fabs(factor)), factor);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "page.h"
 
+#include <ctype.h>
 #include <langinfo.h>
 #include <math.h>
 #include <stdarg.h>
@@ -106,6 +107,21 @@ size_t page_width(const char *text)
 	return width;
 }
 
+/* The bytes up to the next place for a line break: a number and its unit ("4.8 %", "12 min") stay together. */
+static size_t unbroken(const char *text)
+{
+	size_t length = strcspn(text, " \n");
+
+	while (length > 0 && isdigit((unsigned char)text[length - 1]) && text[length] == ' ') {
+		size_t unit = strcspn(text + length + 1, " \n");
+
+		if (unit == 0 || unit > strlen("min."))
+			break;
+		length += 1 + unit;
+	}
+	return length;
+}
+
 void page_wrap(const struct page *page, enum tone tone, unsigned indent, const char *text)
 {
 	size_t room = page->style.columns > indent + 20 ? page->style.columns - indent : 20;
@@ -113,7 +129,7 @@ void page_wrap(const struct page *page, enum tone tone, unsigned indent, const c
 	char word[512];
 
 	for (text += strspn(text, " \n"); *text; text += strspn(text, " \n")) {
-		size_t length = strcspn(text, " \n"), width;
+		size_t length = unbroken(text), width;
 
 		snprintf(word, sizeof(word), "%.*s", (int)length, text);
 		width = page_width(word);

@@ -6,7 +6,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "canaryd/api.h"
 #include "client.h"
@@ -27,7 +26,7 @@ static void show(struct ctl *ctl, const json_t *rollout)
 	if (ctl->json)
 		ctl_print_json(ctl, rollout);
 	else
-		rollout_view(&ctl->out, rollout, (double)time(NULL));
+		rollout_view(&ctl->out, rollout, ctl_now());
 }
 
 /* ---- start, wait ------------------------------------------------------------------------------------------- */
@@ -239,7 +238,7 @@ int run_rollout_why(struct ctl *ctl, const struct call *call)
 	if (ctl->json)
 		ctl_print_json(ctl, rollout);
 	else
-		story_print(&ctl->out, rollout, (double)time(NULL));
+		story_print(&ctl->out, rollout, ctl_now());
 	json_decref(rollout);
 	return API_EXIT_OK;
 }

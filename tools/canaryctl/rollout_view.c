@@ -152,6 +152,17 @@ static struct format measured(const json_t *sli, const char *version)
 	return strcmp(field_text(sli, "unit", ""), "seconds") == 0 ? format_seconds(value) : format_share(value);
 }
 
+/* "errors"; a latency says which quantile its values are: "latency p95". */
+static void cell_name(struct table *table, const json_t *sli)
+{
+	double quantile = field_number(sli, "quantile");
+
+	if (isnan(quantile))
+		table_cell(table, TONE_PLAIN, "%s", field_text(sli, "name", "?"));
+	else
+		table_cell(table, TONE_PLAIN, "%s p%.4g", field_text(sli, "name", "?"), quantile * 100);
+}
+
 static void cell_interval(struct table *table, const struct page *page, const json_t *sli)
 {
 	const json_t *interval = json_object_get(sli, "interval");
@@ -188,7 +199,7 @@ static void measured_table(const struct page *page, const json_t *rollout)
 	table_cell(table, TONE_DIM, "ratio (95 %%)");
 	table_cell(table, TONE_DIM, "verdict");
 	json_array_foreach(json_object_get(rollout, "slis"), i, sli) {
-		table_cell(table, TONE_PLAIN, "%s", field_text(sli, "name", "?"));
+		cell_name(table, sli);
 		table_cell(table, TONE_PLAIN, "%s", measured(sli, "baseline").text);
 		table_cell(table, TONE_PLAIN, "%s", measured(sli, "canary").text);
 		cell_interval(table, page, sli);
@@ -288,6 +299,8 @@ void rollout_view_summary(const struct page *page, const json_t *rollout, double
 {
 	title(page, rollout, now);
 	page_wrap(page, TONE_PLAIN, 4, field_text(rollout, "reason", ""));
+	if (!rollout_view_ended(rollout))
+		page_wrap(page, TONE_PLAIN, 4, field_text(rollout, "evidence", ""));
 	steps_line(page, rollout);
 }
 

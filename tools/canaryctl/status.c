@@ -70,7 +70,7 @@ static char *frame(struct ctl *ctl, const struct call *call, int *ret_code)
 	*ret_code = fetch(&memory, call, &status);
 	ctl->client = memory.client;
 	if (*ret_code == API_EXIT_OK)
-		status_view(&memory.out, status, NULL, call_has(call, "verbose"), (double)time(NULL));
+		status_view(&memory.out, status, NULL, call_has(call, "verbose"), ctl_now());
 	json_decref(status);
 	fclose(memory.out.out);
 	return text;
@@ -173,7 +173,7 @@ int run_status(struct ctl *ctl, const struct call *call)
 	if (ctl->json)
 		ctl_print_json(ctl, status);
 	else
-		status_view(&ctl->out, status, NULL, call_has(call, "verbose"), (double)time(NULL));
+		status_view(&ctl->out, status, NULL, call_has(call, "verbose"), ctl_now());
 	json_decref(status);
 	return API_EXIT_OK;
 }

@@ -142,7 +142,12 @@ static void row_failed(struct block *block)
 static void rows_latency(struct block *block, const char *label, const char *field)
 {
 	static const char *const quantiles[] = { "p50", "p95", "p99" };
+	bool any = false;
 
+	for (size_t i = 0; i < block->count; i++)
+		any |= json_is_object(json_object_get(block->versions[i], field));
+	if (!any)
+		return;
 	for (size_t q = 0; q < sizeof(quantiles) / sizeof(*quantiles); q++) {
 		table_cell(block->table, TONE_PLAIN, "%s %s", label, quantiles[q]);
 		for (size_t i = 0; i < block->count; i++)

@@ -2,6 +2,8 @@
 #include "story.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "canaryd/api.h"
@@ -38,27 +40,46 @@ static const char *words_of(const char *decision, enum tone *ret_tone)
 	return decision;
 }
 
-/* The comparison that was decided upon; "reached" as evidence is compared with a bound it has to reach. */
-static void print_value(const struct page *page, const json_t *decision)
+/* The comparison that was decided upon: evidence against the bound it has to reach. */
+static void print_value(const json_t *decision, FILE *out)
 {
 	double value = field_number(decision, "value"), bound = field_number(decision, "bound");
-	const char *sli = field_text(decision, "sli", NULL);
 
-	if (isnan(value) || isnan(bound))
-		return;
-	page_print(page, TONE_PLAIN, "%*s%s%sevidence %s, bound %s%s\n", INDENT, "", sli ? sli : "", sli ? ": " : "",
-		   format_factor(value).text, format_factor(bound).text, value >= bound ? " (reached)" : "");
+	if (!isnan(value) && !isnan(bound))
+		fprintf(out, "%s: evidence %s, bound %s; ", field_text(decision, "sli", "all"), format_factor(value).text,
+			format_factor(bound).text);
 }
 
-static void print_counts(const struct page *page, const json_t *decision, const char *role, const char *separator)
+static void print_counts(const json_t *counts, FILE *out)
 {
-	const json_t *counts = json_object_get(json_object_get(decision, "counts"), role);
 	double attempts = field_number(counts, "attempts"), failed = field_number(counts, "failed");
 
-	page_print(page, TONE_PLAIN, "%s%s %s of %s failed", separator, role, format_count(failed).text,
-		   format_count(attempts).text);
+	fprintf(out, "%s of %s failed", format_count(failed).text, format_count(attempts).text);
 	if (attempts > 0)
-		page_print(page, TONE_PLAIN, " (%s)", format_share(failed / attempts).text);
+		fprintf(out, " (%s)", format_share(failed / attempts).text);
+}
+
+/* The numbers behind the reason, where there are any. */
+static void print_numbers(const struct page *page, const json_t *decision)
+{
+	const json_t *counts = json_object_get(decision, "counts");
+	const json_t *baseline = json_object_get(counts, "baseline"), *canary = json_object_get(counts, "canary");
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return;
+	print_value(decision, out);
+	if (field_number(baseline, "attempts") > 0 || field_number(canary, "attempts") > 0) {
+		fputs("baseline ", out);
+		print_counts(baseline, out);
+		fputs(", canary ", out);
+		print_counts(canary, out);
+	}
+	fclose(out);
+	page_wrap(page, TONE_DIM, INDENT, text);
+	free(text);
 }
 
 static void print_decision(const struct page *page, const json_t *decision)
@@ -75,13 +96,7 @@ static void print_decision(const struct page *page, const json_t *decision)
 		page_print(page, TONE_PLAIN, ": %s %s %s\n", format_weight(from).text, page_glyph(page, GLYPH_ARROW),
 			   format_weight(to).text);
 	page_wrap(page, TONE_PLAIN, INDENT, field_text(decision, "reason", ""));
-	print_value(page, decision);
-	if (json_is_object(json_object_get(decision, "counts"))) {
-		page_print(page, TONE_PLAIN, "%*s", INDENT, "");
-		print_counts(page, decision, "baseline", "");
-		print_counts(page, decision, "canary", "; ");
-		page_print(page, TONE_PLAIN, "\n");
-	}
+	print_numbers(page, decision);
 }
 
 void story_print(const struct page *page, const json_t *rollout, double now)

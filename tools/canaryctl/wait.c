@@ -48,7 +48,7 @@ static void say(const struct wait *wait, enum tone tone, const char *text)
 {
 	struct page page = { .out = wait->ctl->err, .style = wait->ctl->out.style };
 
-	page_print(&page, TONE_DIM, "%s  ", format_clock((double)time(NULL)).text);
+	page_print(&page, TONE_DIM, "%s  ", format_clock(ctl_now()).text);
 	page_print(&page, tone, "%s\n", text);
 	fflush(wait->ctl->err);
 }
@@ -119,7 +119,7 @@ static int finish(struct wait *wait)
 		return exit_code_of(wait->rollout);
 	}
 	rollout_view_state(wait->rollout, &tone);
-	rollout_view_outcome(wait->rollout, (double)time(NULL), line, sizeof(line));
+	rollout_view_outcome(wait->rollout, ctl_now(), line, sizeof(line));
 	page_print(&ctl->out, tone, "%s\n", line);
 	page_wrap(&ctl->out, TONE_PLAIN, 2, field_text(wait->rollout, "reason", ""));
 	return exit_code_of(wait->rollout);
