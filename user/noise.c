@@ -15,6 +15,7 @@
 #define LONGEST_IN_TIME_NS (60 * NS_PER_S) /* a version is not the same as itself much earlier */
 #define UNKNOWN 3.0 /* φ where nothing is known */
 #define AA_EPOCH_NS (600 * NS_PER_S)
+#define AA_BLOCK_NS (30 * NS_PER_S)
 
 static const uint64_t length_ns[NOISE_LENGTHS] = { NS_PER_S, 10 * NS_PER_S, 60 * NS_PER_S, 300 * NS_PER_S };
 
@@ -145,9 +146,9 @@ double noise_phi_cautious(const struct noise *noise)
 
 void noise_aa_init(struct noise_aa *aa)
 {
-	*aa = (struct noise_aa){ 0 };
-	sequential_init(&aa->more[0]);
-	sequential_init(&aa->more[1]);
+	*aa = (struct noise_aa){ .block_age_ns = AA_BLOCK_NS };
+	sequential_init_late(&aa->more[0]);
+	sequential_init_late(&aa->more[1]);
 }
 
 /* Even slots stand for the canary, odd ones for the baseline. */
@@ -169,24 +170,32 @@ static struct sequential_counts halves(const struct noise *noise, const struct s
 	return c;
 }
 
+static void begin_aa_block(struct noise_aa *aa)
+{
+	if (aa->block_age_ns < AA_BLOCK_NS)
+		return;
+	sequential_restart(&aa->more[0]);
+	sequential_restart(&aa->more[1]);
+	aa->block_age_ns = 0;
+}
+
 void noise_aa_add(struct noise_aa *aa, const struct noise *noise, const struct sample_version *baseline,
 		  double margin, double phi, uint64_t elapsed_ns, double ln_bound)
 {
 	struct sequential_counts c = halves(noise, baseline);
 	struct sequential_counts reverse = { c.baseline_n, c.baseline_y, c.canary_n, c.canary_y };
+	uint64_t alarm_ns = aa->alarm_ns - (elapsed_ns < aa->alarm_ns ? elapsed_ns : aa->alarm_ns);
 	bool fires;
 
-	aa->alarm_ns -= elapsed_ns < aa->alarm_ns ? elapsed_ns : aa->alarm_ns;
+	begin_aa_block(aa);
+	aa->block_age_ns += elapsed_ns;
 	aa->age_ns += elapsed_ns;
 	sequential_ratio(&aa->more[0], SEQUENTIAL_WORSE, margin, phi, &c);
 	sequential_ratio(&aa->more[1], SEQUENTIAL_WORSE, margin, phi, &reverse);
 	fires = sequential_ln_e(&aa->more[0]) >= ln_bound || sequential_ln_e(&aa->more[1]) >= ln_bound;
-	if (!fires && aa->age_ns < AA_EPOCH_NS)
-		return;
-	aa->alarm_ns = fires ? AA_EPOCH_NS : aa->alarm_ns;
-	aa->age_ns = 0;
-	sequential_init(&aa->more[0]);
-	sequential_init(&aa->more[1]);
+	if (fires || aa->age_ns >= AA_EPOCH_NS)
+		noise_aa_init(aa);
+	aa->alarm_ns = fires ? AA_EPOCH_NS : alarm_ns;
 }
 
 bool noise_aa_alarm(const struct noise_aa *aa)

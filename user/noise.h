@@ -54,7 +54,8 @@ double noise_phi_cautious(const struct noise *noise);
 
 /* Baseline against baseline. */
 struct noise_aa {
-	struct sequential more[2]; /* one half fails more often than the other, and the reverse */
+	struct sequential more[2]; /* one half fails more often than the other, and the reverse; with restarts */
+	uint64_t block_age_ns;
 	uint64_t age_ns;           /* since they began */
 	uint64_t alarm_ns;         /* the alarm stands for this long still */
 };
