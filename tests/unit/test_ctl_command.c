@@ -273,7 +273,7 @@ static void waiting(void **state)
 {
 	(void)state;
 	wait_for("rollout_promoted", "rollout start checkout --wait", API_EXIT_OK,
-		 "checkout: v2 promoted after 15 min 3 s", "5 %, running");
+		 "checkout: v2 promoted after 15 min 3 s", "5 %, step 2 of 5");
 	wait_for("rollout_rolled_back", "rollout wait checkout", API_EXIT_ROLLED_BACK, "13 times as often",
 		 "rolled back");
 	wait_for("rollout_rolled_back", "rollout wait checkout -j", API_EXIT_ROLLED_BACK, "\"state\": \"rolled_back\"",

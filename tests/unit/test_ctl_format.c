@@ -41,9 +41,8 @@ static void numbers(void **state)
 	CHECK(format_duration, { 0, "0 s" }, { 1.5, "1.5 s" }, { 45, "45 s" }, { 60, "1 min" }, { 192, "3 min 12 s" },
 	      { 3600, "1 h" }, { 7500, "2 h 5 min" }, { 273600, "3 d 4 h" }, { -1, "-" }, { NAN, "-" },
 	      { INFINITY, "-" });
-	CHECK(format_factor, { 20, "20" }, { 0.984, "0.98" }, { 12.44, "12.4" }, { 230.4, "230" }, { 6.66e10, "6.7e10" },
-	      { 9.99e99, "1.0e100" }, { INFINITY, "inf" },
-	      { NAN, "-" });
+	CHECK(format_factor, { 20, "20" }, { 0.984, "0.98" }, { 12.44, "12.4" }, { 230.4, "230" }, { 99999, "99999" },
+	      { 603748, "6.0e5" }, { 6.66e10, "6.7e10" }, { 9.99e99, "1.0e100" }, { INFINITY, "inf" }, { NAN, "-" });
 }
 
 static void clocks(void **state)

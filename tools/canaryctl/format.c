@@ -134,7 +134,7 @@ struct format format_factor(double factor)
 {
 	if (isnan(factor))
 		return format_print("-");
-	if (fabs(factor) >= 1e6)
+	if (fabs(factor) >= 1e5)
 		return scientific(factor);
 	return format_print("%.*f", factor == floor(factor) ? 0 : three_digits(fabs(factor)), factor);
 }

@@ -122,13 +122,18 @@ static size_t print_test(const json_t *sli, const char *side, const char *words,
 
 void rollout_view_progress(const json_t *rollout, char *line, size_t size)
 {
+	bool running = strcmp(field_text(rollout, "state", ""), API_STATE_RUNNING) == 0;
 	enum tone tone;
 	char phase[64];
 	int used;
 
+	if (rollout_view_ended(rollout)) {
+		snprintf(line, size, "%s", rollout_view_state(rollout, &tone));
+		return;
+	}
 	phase_words(rollout, phase, sizeof(phase));
-	used = snprintf(line, size, "%s, %s, %s", format_weight(field_number(rollout, "weight")).text,
-			rollout_view_state(rollout, &tone), phase);
+	used = snprintf(line, size, "%s, %s%s%s", format_weight(field_number(rollout, "weight")).text, phase,
+			running ? "" : ", ", running ? "" : rollout_view_state(rollout, &tone));
 	if (used < 0 || (size_t)used >= size)
 		return;
 	used += (int)print_test(decisive(rollout, "rollback", true), "rollback", "to roll back", line + used,
