@@ -8,8 +8,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "user/error.h"
+#include "user/lock.h"
 #include "user/log.h"
 
 #define EVENTS_PER_CPU 32
@@ -49,9 +51,13 @@ static int open_journal(struct daemon *daemon, char **ret_error)
 {
 	const char *dir = daemon->config->state_dir;
 	char path[CONFIG_PATH_MAX + sizeof(JOURNAL_FILE) + 1];
+	int r;
 
 	if (mkdir(dir, 0700) && errno != EEXIST)
 		return error_set(ret_error, -errno, "cannot make state_dir %s: %m (choose one that can be written)", dir);
+	r = lock_directory(dir, "state_dir", &daemon->state_dir_lock, ret_error);
+	if (r)
+		return r;
 	snprintf(path, sizeof(path), "%s/%s", dir, JOURNAL_FILE);
 	return journal_open(path, &daemon->journal, ret_error);
 }
@@ -203,6 +209,7 @@ int daemon_new(struct config *config, struct daemon **ret, char **ret_error)
 		return error_set(ret_error, -ENOMEM, "out of memory");
 	}
 	daemon->config = config;
+	daemon->state_dir_lock = -1;
 	daemon->started_ns = daemon_monotonic_ns();
 	read_boot_id(daemon);
 	r = open_journal(daemon, ret_error);
@@ -236,6 +243,8 @@ struct daemon *daemon_free(struct daemon *daemon)
 	inventory_free(daemon->inventory);
 	datapath_close(daemon->datapath);
 	journal_close(daemon->journal);
+	if (daemon->state_dir_lock >= 0)
+		close(daemon->state_dir_lock);
 	config_free(daemon->config);
 	free(daemon);
 	return NULL;

@@ -33,6 +33,7 @@ struct daemon_service {
 struct daemon {
 	struct config *config; /* the file's, with the versions that were added since */
 	struct datapath *datapath;
+	int state_dir_lock;
 	struct journal *journal;
 	struct inventory *inventory;
 	size_t n_services;

@@ -17,6 +17,7 @@
 #include "sweep.skel.h"
 #include "user/datapath_internal.h"
 #include "user/error.h"
+#include "user/lock.h"
 
 #define BPFFS "/sys/fs/bpf"
 
@@ -216,17 +217,43 @@ static int attach_all(struct datapath *datapath, const struct datapath_options *
 	return 0;
 }
 
-static void remove_pins(const struct datapath *datapath)
+#define X(name) #name,
+static const char *const pin_names[] = { DATAPATH_PINS(X) };
+#undef X
+#define PINS (sizeof(pin_names) / sizeof(*pin_names))
+
+static uint32_t find_pins(const struct datapath *datapath)
+{
+	char path[DATAPATH_PATH];
+	uint32_t found = 0;
+
+	for (size_t i = 0; i < PINS; i++) {
+		map_pin_path(datapath, pin_names[i], path);
+		if (!access(path, F_OK))
+			found |= 1U << i;
+	}
+	return found;
+}
+
+static void remove_pins(const struct datapath *datapath, uint32_t keep)
 {
 	char path[DATAPATH_PATH];
 
-#define X(name)                                                                                                     \
-	map_pin_path(datapath, #name, path);                                                                        \
-	unlink(path);
-	DATAPATH_MAPS(X)
-	X(event_budget)
-#undef X
-	rmdir(datapath->pin_dir);
+	for (size_t i = 0; i < PINS; i++) {
+		if (keep & 1U << i)
+			continue;
+		map_pin_path(datapath, pin_names[i], path);
+		unlink(path);
+	}
+	rmdir(datapath->pin_dir); /* fails where something is left in it */
+}
+
+/* Back to what was there before datapath_open(). */
+static void undo_open(const struct datapath *datapath)
+{
+	for (size_t i = 0; i < datapath->n_interfaces; i++)
+		datapath_attach_undo(datapath, &datapath->interface[i]);
+	remove_pins(datapath, datapath->pinned_before);
 }
 
 static int check_options(const struct datapath_options *options, char **ret_error)
@@ -243,45 +270,61 @@ static int check_options(const struct datapath_options *options, char **ret_erro
 	return 0;
 }
 
-int datapath_open(const struct datapath_options *options, struct datapath **ret, char **ret_error)
+static struct datapath *make(const struct datapath_options *options)
 {
-	int r = check_options(options, ret_error);
-	struct datapath *datapath;
-	char path[DATAPATH_PATH];
+	struct datapath *datapath = calloc(1, sizeof(*datapath));
 
-	if (r)
-		return r;
-	datapath = calloc(1, sizeof(*datapath));
 	if (!datapath)
-		return error_set(ret_error, -ENOMEM, "out of memory");
-	libbpf_set_print(print_libbpf);
+		return NULL;
 	snprintf(datapath->pin_dir, sizeof(datapath->pin_dir), "%s", options->pin_dir);
+	datapath->lock = -1;
 	datapath->flows_max = options->flows;
 	datapath->versions_max = options->versions;
 	datapath->backends_max = options->backends;
 	datapath->events_per_cpu = options->events_per_cpu;
 	datapath->cpus = libbpf_num_possible_cpus();
+	return datapath;
+}
+
+static int load_and_attach(struct datapath *datapath, const struct datapath_options *options, char **ret_error)
+{
+	char path[DATAPATH_PATH];
+	int r;
+
+	datapath->pinned_before = find_pins(datapath);
 	map_pin_path(datapath, "flows", path);
 	datapath->adopted = !access(path, F_OK);
-	r = make_pin_dir(datapath, ret_error);
-	if (!r)
-		r = load_objects(datapath, ret_error);
+	r = load_objects(datapath, ret_error);
 	if (!r)
 		r = open_loaded(datapath, ret_error);
 	if (!r)
 		r = attach_all(datapath, options, ret_error);
-	if (r) {
-		bool adopted = datapath->adopted;
+	if (r)
+		undo_open(datapath);
+	return r;
+}
 
-		for (size_t i = 0; !adopted && i < datapath->n_interfaces; i++)
-			datapath_unlink(datapath, &datapath->interface[i]);
-		if (!adopted)
-			remove_pins(datapath);
-		datapath_close(datapath);
+int datapath_open(const struct datapath_options *options, struct datapath **ret, char **ret_error)
+{
+	int r = check_options(options, ret_error);
+	struct datapath *datapath;
+
+	if (r)
 		return r;
-	}
-	*ret = datapath;
-	return 0;
+	libbpf_set_print(print_libbpf);
+	datapath = make(options);
+	if (!datapath)
+		return error_set(ret_error, -ENOMEM, "out of memory");
+	r = make_pin_dir(datapath, ret_error);
+	if (!r)
+		r = lock_directory(datapath->pin_dir, "pin_dir", &datapath->lock, ret_error);
+	if (!r)
+		r = load_and_attach(datapath, options, ret_error);
+	if (r)
+		datapath_close(datapath);
+	else
+		*ret = datapath;
+	return r;
 }
 
 struct datapath *datapath_close(struct datapath *datapath)
@@ -294,6 +337,8 @@ struct datapath *datapath_close(struct datapath *datapath)
 	sweep_bpf__destroy(datapath->sweep);
 	reply_bpf__destroy(datapath->reply);
 	split_bpf__destroy(datapath->split);
+	if (datapath->lock >= 0)
+		close(datapath->lock);
 	free(datapath);
 	return NULL;
 }
@@ -303,7 +348,7 @@ int datapath_detach(struct datapath *datapath, char **ret_error)
 	for (size_t i = 0; i < datapath->n_interfaces; i++)
 		datapath_unlink(datapath, &datapath->interface[i]);
 	datapath->n_interfaces = 0;
-	remove_pins(datapath);
+	remove_pins(datapath, 0);
 	if (!access(datapath->pin_dir, F_OK))
 		return error_set(ret_error, -ENOTEMPTY, "%s is not empty: canaryd removed what it made, look at the rest",
 				 datapath->pin_dir);

@@ -28,6 +28,8 @@ struct datapath_interface {
 	unsigned ifindex;
 	bool xdp_native; /* false: generic XDP, slower; the driver has no native XDP */
 	bool tcx;        /* false: clsact */
+	bool new_xdp;    /* attached by this daemon, not adopted */
+	bool new_tc;
 };
 
 struct datapath_options {

@@ -101,6 +101,7 @@ static int attach_xdp(struct datapath *datapath, struct datapath_interface *inte
 			fd = bpf_link_create(program_fd, interface->ifindex, BPF_XDP, &options);
 		}
 		r = fd < 0 ? fd : pin_link(fd, path);
+		interface->new_xdp = !r;
 	}
 	if (r)
 		return explain_xdp_failure(r, interface->name, interface->ifindex, ret_error);
@@ -130,10 +131,13 @@ static int attach_tc(struct datapath *datapath, struct datapath_interface *inter
 	if (r == 1) {
 		fd = bpf_link_create(program_fd, interface->ifindex, ATTACH_TCX_EGRESS, NULL);
 		r = fd < 0 ? fd : pin_link(fd, path);
+		interface->new_tc = !r;
 	}
 	interface->tcx = !r;
-	if (r == -EINVAL || r == -EOPNOTSUPP)
+	if (r == -EINVAL || r == -EOPNOTSUPP) {
 		r = attach_clsact(datapath, interface->ifindex);
+		interface->new_tc = !r && !datapath->adopted;
+	}
 	if (r)
 		return error_set(ret_error, r, "cannot attach to tc egress of %s: %s", interface->name, strerror(-r));
 	return 0;
@@ -162,24 +166,38 @@ int datapath_attach(struct datapath *datapath, const char *name, struct datapath
 	if (r)
 		return r;
 	r = attach_xdp(datapath, &interface, ret_error);
-	if (r && !datapath->adopted)
-		datapath_unlink(datapath, &interface);
-	if (!r)
+	if (r)
+		datapath_attach_undo(datapath, &interface);
+	else
 		*ret = interface;
 	return r;
 }
 
-/* Unlinking the last pin of a link takes its program off the hook. Requests first: see datapath_attach(). */
-void datapath_unlink(const struct datapath *datapath, const struct datapath_interface *interface)
+/* Unlinking the last pin of a link takes its program off the hook. */
+static void unlink_hooks(const struct datapath *datapath, const struct datapath_interface *interface, bool xdp, bool tc)
 {
 	char path[DATAPATH_PATH];
 
-	link_path(datapath, "xdp", interface->name, path);
-	unlink(path);
-	link_path(datapath, "tcx", interface->name, path);
-	unlink(path);
-	if (!interface->tcx)
+	if (xdp) { /* requests first: see datapath_attach() */
+		link_path(datapath, "xdp", interface->name, path);
+		unlink(path);
+	}
+	if (tc) {
+		link_path(datapath, "tcx", interface->name, path);
+		unlink(path);
+	}
+	if (tc && !interface->tcx)
 		detach_clsact(interface->ifindex);
 	snprintf(path, sizeof(path), "%s/links", datapath->pin_dir);
-	rmdir(path);
+	rmdir(path); /* fails where links of others are in it */
+}
+
+void datapath_attach_undo(const struct datapath *datapath, const struct datapath_interface *interface)
+{
+	unlink_hooks(datapath, interface, interface->new_xdp, interface->new_tc);
+}
+
+void datapath_unlink(const struct datapath *datapath, const struct datapath_interface *interface)
+{
+	unlink_hooks(datapath, interface, true, true);
 }

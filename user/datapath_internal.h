@@ -28,7 +28,9 @@ struct datapath_map_fds {
 
 struct datapath {
 	char pin_dir[DATAPATH_PIN_DIR];
+	int lock;
 	bool adopted;
+	uint32_t pinned_before; /* bits in the order of DATAPATH_PINS: what a failure leaves alone */
 	struct split_bpf *split;
 	struct reply_bpf *reply;
 	struct sweep_bpf *sweep;
@@ -48,8 +50,12 @@ struct datapath {
 	int cpus;
 };
 
+/* What is pinned: the maps above and one that only the programs use. */
+#define DATAPATH_PINS(X) DATAPATH_MAPS(X) X(event_budget)
+
 /* datapath_attach.c: attaches to one interface, or adopts the pinned links; a failure undoes what this call did. */
 int datapath_attach(struct datapath *datapath, const char *name, struct datapath_interface *ret, char **ret_error);
+void datapath_attach_undo(const struct datapath *datapath, const struct datapath_interface *interface);
 void datapath_unlink(const struct datapath *datapath, const struct datapath_interface *interface);
 
 /* datapath_maps.c: maps the mmapable ones, after loading; and the way back. */

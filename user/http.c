@@ -181,7 +181,8 @@ static int make_parent(const char *path, char **ret_error)
 
 	snprintf(copy, sizeof(copy), "%s", path);
 	if (mkdir(dirname(copy), 0755) && errno != EEXIST)
-		return error_set(ret_error, -errno, "cannot make the directory of socket %s: %m (set `socket:`)", path);
+		return error_set(ret_error, -errno, "cannot make the directory of socket %s: %m (run as root, or set `socket:`)",
+				 path);
 	return 0;
 }
 
@@ -217,7 +218,7 @@ static int listen_on(struct http *http, const char *path, char **ret_error)
 		return error_set(ret_error, -errno, "cannot make a socket: %m");
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) || chmod(path, 0660) ||
 	    (http->group != (gid_t)-1 && chown(path, -1, http->group)) || listen(fd, CONNECTIONS_MAX)) {
-		r = error_set(ret_error, -errno, "cannot listen on %s: %m", path);
+		r = error_set(ret_error, -errno, "cannot listen on %s: %m (run as root, or set another `socket:`)", path);
 		close(fd);
 		return r;
 	}

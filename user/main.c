@@ -86,7 +86,8 @@ static void on_detached(void *context)
 	sd_event_add_time_relative(program->event, NULL, CLOCK_MONOTONIC, 200000, 0, NULL, NULL);
 }
 
-static int build_loop(struct program *program, char **ret_error)
+/* The socket comes before the data plane: where another canaryd answers there, nothing has been touched yet. */
+static int build_loop(struct program *program, const struct config *config, char **ret_error)
 {
 	uint64_t now_us;
 	sigset_t signals;
@@ -109,9 +110,7 @@ static int build_loop(struct program *program, char **ret_error)
 		r = sd_event_source_set_enabled(program->tick, SD_EVENT_ON);
 	if (r < 0)
 		return r;
-	program->api = (struct api){ program->daemon, on_detached, program };
-	return http_new(program->event, program->daemon->config->socket, GROUP, api_handle, &program->api,
-			&program->http, ret_error);
+	return http_new(program->event, config->socket, GROUP, api_handle, &program->api, &program->http, ret_error);
 }
 
 static void log_start(const struct daemon *daemon)
@@ -136,11 +135,14 @@ static int run(struct config *config)
 {
 	struct program program = { .tick_us = config->tick_ms * 1000ULL };
 	char *error = NULL;
-	int r = daemon_new(config, &program.daemon, &error);
+	int r = build_loop(&program, config, &error);
 
-	if (!r)
-		r = build_loop(&program, &error);
+	if (r)
+		config_free(config);
+	else
+		r = daemon_new(config, &program.daemon, &error);
 	if (!r) {
+		program.api = (struct api){ program.daemon, on_detached, &program };
 		log_start(program.daemon);
 		sd_notify(0, "READY=1\nSTATUS=steering");
 		r = sd_event_loop(program.event);

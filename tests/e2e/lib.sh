@@ -98,3 +98,40 @@ stats() { STATS=$(lab_tell "$1" stats) || bail "no counts from $1"; }
 
 # of JSON FILTER: a value out of a report.
 of() { jq -cS "$2" <<<"$1"; }
+
+# ---- a service to release ----
+
+# The configuration of one service, checkout, with v1 the baseline and v2; its steps come from $STEPS.
+STEPS='[{weight: 20, min_s: 1, max_s: 60}, {weight: 50, min_s: 1, max_s: 60}, {weight: 100, min_s: 1, max_s: 60}]'
+checkout_config() {
+	lab_config
+	cat <<-END
+		judge: {warmup_s: 1, no_data_s: 2}
+		services:
+		  - name: checkout
+		    vip: $LAB_VIP4:80
+		    baseline: v1
+		    syn_timeout_s: 1
+		    response_timeout_s: 2
+		    versions:
+		      - {name: v1, backends: ["$LAB_BACKEND4:8081"]}
+		      - {name: v2, backends: ["$LAB_BACKEND4:8082"]}
+		    rollout: {steps: $STEPS, bake_s: 1}
+	END
+}
+
+checkout_serve() { lab_serve v1 v1 8081 --seed 1 --base-ms 1 && lab_serve v2 v2 8082 --seed 2 --base-ms 1; }
+
+# The lab, both versions and canaryd.
+checkout_up() {
+	lab_up "$1" || bail "the lab does not come up"
+	checkout_config >"$LAB_DIR/canaryd.yaml"
+	checkout_serve || bail "the servers do not start"
+	lab_canaryd "$LAB_DIR/canaryd.yaml" || bail "canaryd does not start"
+}
+
+# checkout FILTER: a value out of the service's status.
+checkout() { lab_ctl status checkout -j | jq -r ".services[0] | $1"; }
+
+# is FILTER VALUE: whether that value is so now; for lab_wait_for.
+is() { [ "$(checkout "$1")" = "$2" ]; }
