@@ -105,7 +105,7 @@ static void report_unknown(const struct check *check, const struct config_table 
 		config_problem_at(check->problems, line, path, "is not a key (did you mean %s?)", nearest);
 	else
 		config_problem_at(check->problems, line, path,
-				  "is not a key (remove it; canaryd --help lists the keys)");
+				  "is not a key (remove it; canaryd --keys lists them)");
 }
 
 /* ---- values ---------------------------------------------------------------------------------------------- */
