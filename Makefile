@@ -155,7 +155,7 @@ clean:
 ## help: this list
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
-	@echo; echo 'Variables: V=1 (commands), DEBUG=1 (-O0), SANITIZE=1 (ASan, UBSan), RING=unit|bpf|e2e|fuzz (make test)'
+	@echo; echo 'Variables: V=1 (commands), DEBUG=1 (-O0), SANITIZE=1 (ASan, UBSan), RING=lint|unit|bpf|e2e|fuzz (make test)'
 
 .PHONY: all programs test tests lab lint demo bench clean help
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
