@@ -45,6 +45,7 @@ lab_objs = $(patsubst %.c,$(B)/%.o,$(wildcard tools/lab/$(1)*.c) $(LAB_SHARED) u
 BENCH_BPF := $(patsubst tools/bench/%.bpf.c,$(B)/%.skel.h,$(wildcard tools/bench/*.bpf.c))
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 BPF_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/bpf/test_*.c))
+BPF_FIXTURE := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bpf/fixture*.c))
 FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 ## all: build canaryd and canaryctl into build/
@@ -111,8 +112,8 @@ $(B)/tests/unit/test_ctl_%: tests/unit/test_ctl_%.c $(B)/libctl-san.a $(B)/libus
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(SAN) $(filter %.c %.a,$^) -lcmocka $(PKG_LIBS) -o $@
-$(B)/tests/bpf/fixture.o: | $(SKELS)
-$(B)/tests/bpf/%: tests/bpf/%.c $(B)/tests/bpf/fixture.o $(B)/tests/packet.o $(B)/libuser.a
+$(BPF_FIXTURE): | $(SKELS)
+$(B)/tests/bpf/%: tests/bpf/%.c $(BPF_FIXTURE) $(B)/tests/packet.o $(B)/libuser.a
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $< $(filter %.o %.a,$^) -lcmocka $(PKG_LIBS) -o $@

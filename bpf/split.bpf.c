@@ -28,6 +28,14 @@ static __always_inline struct canary_service *split_service(const struct canary_
 	return bpf_map_lookup_elem(&services, &vip);
 }
 
+/* The view that counts; NULL before the first is published. */
+static __always_inline struct canary_split_view *split_view(__u32 service)
+{
+	struct canary_split_view *view = account_view(service);
+
+	return view && view->epoch ? view : NULL;
+}
+
 static __always_inline __u16 split_backend_of(__u32 version, __u64 hash)
 {
 	__u32 zero = 0;
@@ -79,7 +87,7 @@ static __always_inline int split_find(const struct canary_flow_key *key, const s
 	service = split_service(key);
 	if (!service)
 		return CANARY_REASON_not_service;
-	view = account_view(service->id);
+	view = split_view(service->id);
 	if (!view)
 		return CANARY_REASON_no_split;
 	__builtin_memset(&found->opened, 0, sizeof(found->opened));
@@ -191,28 +199,35 @@ int canary_split(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
+static __always_inline void split_explain_weights(struct canary_explain *answer, const struct canary_service *service,
+						  const struct canary_split_view *view)
+{
+	answer->position = decide_position(decide_hash(&answer->key, service));
+	answer->canary_threshold = view->canary_threshold;
+	answer->service = service->id;
+	answer->epoch = view->epoch;
+}
+
+/* In the order of split_find(): a flow goes where it went, even where its service is there no more. */
 static __always_inline __u16 split_explain(struct canary_explain *answer)
 {
 	struct canary_flow *flow = bpf_map_lookup_elem(&flows, &answer->key);
 	struct canary_service *service = split_service(&answer->key);
-	struct canary_split_view *view;
+	struct canary_split_view *view = service ? split_view(service->id) : NULL;
 	struct canary_flow chosen = {};
 
-	if (!service)
-		return CANARY_EXPLAIN_NOT_SERVICE;
-	view = account_view(service->id);
-	if (!view)
-		return CANARY_EXPLAIN_NO_BACKEND;
-	answer->position = decide_position(decide_hash(&answer->key, service));
-	answer->canary_threshold = view->canary_threshold;
-	answer->service = service->id;
-	answer->epoch = flow ? flow->epoch : view->epoch;
+	if (service && view)
+		split_explain_weights(answer, service, view);
 	if (flow && !flow_closed(flow)) {
+		answer->service = flow->service;
+		answer->epoch = flow->epoch;
 		answer->version = flow->version;
 		answer->backend = flow->backend;
 		return CANARY_EXPLAIN_FLOW;
 	}
-	if (split_choose(&answer->key, service, view, &chosen))
+	if (!service)
+		return CANARY_EXPLAIN_NOT_SERVICE;
+	if (!view || split_choose(&answer->key, service, view, &chosen))
 		return CANARY_EXPLAIN_NO_BACKEND;
 	answer->version = chosen.version;
 	answer->backend = chosen.backend;

@@ -66,7 +66,7 @@ struct canary_service {
 
 /* What one weight change publishes. */
 struct canary_split_view {
-	__u32 epoch;            /* counts the changes of weight */
+	__u32 epoch;            /* counts the changes of weight, from 1: 0 is not published yet */
 	__u32 generation;       /* counts the rollouts; a flow opened in an older one is not judged */
 	__u16 baseline;         /* version index */
 	__u16 canary;           /* version index or CANARY_NONE */
