@@ -178,6 +178,8 @@ static int add_canary(struct api *api, const char *service, const char *canary, 
 	size_t i, n = json_array_size(backends);
 	json_t *value;
 
+	if (backends && !json_is_array(backends))
+		return error_set(ret_error, -EINVAL, "backends is no list (write [\"ADDR:PORT\"])");
 	if (!n)
 		return 0;
 	if (rollout_is_active(found->rollout))
@@ -188,8 +190,11 @@ static int add_canary(struct api *api, const char *service, const char *canary, 
 				 canary, service);
 	if (n > BACKENDS_MAX)
 		return error_set(ret_error, -EINVAL, "at most %d backends", BACKENDS_MAX);
-	json_array_foreach(backends, i, value)
-		addresses[i] = json_string_value(value) ?: "";
+	json_array_foreach(backends, i, value) {
+		addresses[i] = json_string_value(value);
+		if (!addresses[i])
+			return error_set(ret_error, -EINVAL, "backends: item %zu is no string (write \"ADDR:PORT\")", i);
+	}
 	return daemon_set_version(api->daemon, service, canary, addresses, n, ret_error);
 }
 

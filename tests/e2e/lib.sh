@@ -106,7 +106,7 @@ STEPS='[{weight: 20, min_s: 1, max_s: 60}, {weight: 50, min_s: 1, max_s: 60}, {w
 checkout_config() {
 	lab_config
 	cat <<-END
-		judge: {warmup_s: 1, no_data_s: 2}
+		judge: {warmup_s: 1, no_data_s: 2, delta: 3, delta_promotion: 4}
 		services:
 		  - name: checkout
 		    vip: $LAB_VIP4:80

@@ -81,7 +81,7 @@ taken_back errors=0.1 errors
 taken_back reset=0.2 errors
 taken_back reset_mid=0.2 errors
 taken_back empty=0.2 errors
-taken_back delay_ms=10 latency
+taken_back delay_ms=40 latency
 check_equal "the history has them all" "$(lab_ctl rollout history checkout -j | jq -c '[.rollouts[].state] | unique + [length]')" \
 	'["rolled_back",7]'
 plan
