@@ -275,6 +275,16 @@ static void sweep(struct daemon *daemon)
 	daemon->next_sweep_ns = began_ns + took_ns * SWEEP_SHARE;
 }
 
+static void watch_interfaces(struct daemon *daemon)
+{
+	char *note = NULL;
+	int r = datapath_watch(daemon->datapath, &note);
+
+	if (r)
+		log_warning("%s", note ?: strerror(r < 0 ? -r : ENODEV));
+	free(note);
+}
+
 static void tick_service(struct daemon_service *service)
 {
 	struct rollout_view view = rollout_view(service->rollout);
@@ -295,6 +305,7 @@ void daemon_tick(struct daemon *daemon)
 {
 	uint64_t began_ns = daemon_monotonic_ns();
 
+	watch_interfaces(daemon);
 	datapath_read_events(daemon->datapath);
 	sweep(daemon);
 	for (size_t s = 0; s < daemon->n_services; s++)

@@ -25,11 +25,12 @@ struct datapath;
 /* Where the programs are attached, and how. */
 struct datapath_interface {
 	char name[IFNAMSIZ];
-	unsigned ifindex;
+	unsigned ifindex; /* 0: it is gone */
 	bool xdp_native; /* false: generic XDP, slower; the driver has no native XDP */
 	bool tcx;        /* false: clsact */
 	bool new_xdp;    /* attached by this daemon, not adopted */
 	bool new_tc;
+	unsigned failed_ifindex; /* said already that this one cannot be attached to */
 };
 
 struct datapath_options {
@@ -49,6 +50,13 @@ struct datapath_options {
  */
 int datapath_open(const struct datapath_options *options, struct datapath **ret, char **ret_error);
 struct datapath *datapath_close(struct datapath *datapath);
+
+/*
+ * Looks whether the interfaces are still those the programs were attached to, and attaches to one that was deleted and
+ * made again. Returns 1 where something has changed, which *ret_note says in a sentence, the caller's to free; a
+ * negative errno where attaching failed, said once; else 0. To be called again and again: one change a call.
+ */
+int datapath_watch(struct datapath *datapath, char **ret_note);
 
 /* Takes the programs off their interfaces and every pin away. The data plane ends here. */
 int datapath_detach(struct datapath *datapath, char **ret_error);

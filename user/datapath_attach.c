@@ -186,7 +186,7 @@ static void unlink_hooks(const struct datapath *datapath, const struct datapath_
 		link_path(datapath, "tcx", interface->name, path);
 		unlink(path);
 	}
-	if (tc && !interface->tcx)
+	if (tc && !interface->tcx && interface->ifindex)
 		detach_clsact(interface->ifindex);
 	snprintf(path, sizeof(path), "%s/links", datapath->pin_dir);
 	rmdir(path); /* fails where links of others are in it */
@@ -200,4 +200,37 @@ void datapath_attach_undo(const struct datapath *datapath, const struct datapath
 void datapath_unlink(const struct datapath *datapath, const struct datapath_interface *interface)
 {
 	unlink_hooks(datapath, interface, true, true);
+}
+
+/* ---- watching ---------------------------------------------------------------------------------------------- */
+
+static int take_back(struct datapath *datapath, struct datapath_interface *interface, unsigned ifindex, char **ret_note)
+{
+	bool said = interface->failed_ifindex == ifindex;
+	int r = datapath_attach(datapath, interface->name, interface, said ? NULL : ret_note);
+
+	if (!r) {
+		error_set(ret_note, 0, "interface %s is there again: attached to it", interface->name);
+		return 1;
+	}
+	interface->failed_ifindex = ifindex;
+	return said ? 0 : r;
+}
+
+int datapath_watch(struct datapath *datapath, char **ret_note)
+{
+	for (size_t i = 0; i < datapath->n_interfaces; i++) {
+		struct datapath_interface *interface = &datapath->interface[i];
+		unsigned ifindex = if_nametoindex(interface->name);
+
+		if (ifindex == interface->ifindex)
+			continue;
+		if (ifindex)
+			return take_back(datapath, interface, ifindex, ret_note);
+		interface->ifindex = 0;
+		error_set(ret_note, 0, "interface %s is gone: its packets are not steered until it is there again",
+			  interface->name);
+		return 1;
+	}
+	return 0;
 }
