@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -39,6 +40,15 @@ static void fill_elements(const cyaml_schema_field_t *field, const struct config
 		fill(table, element, document, yaml_document_get_node(document, node->data.sequence.items.start[i]));
 }
 
+/* What a key without a default is while it is not set; text is "" then, which is what libcyaml leaves there. */
+static void unset(const cyaml_schema_value_t *schema, void *data)
+{
+	const union config_scalar none = { .real = NAN };
+
+	if (schema->type == CYAML_FLOAT)
+		config_scalar_store(schema, &none, data);
+}
+
 /* Gives its default to every key that has one and is not in `node`; NULL: no key is. */
 static void fill(const struct config_table *table, void *base, yaml_document_t *document, yaml_node_t *node)
 {
@@ -53,8 +63,9 @@ static void fill(const struct config_table *table, void *base, yaml_document_t *
 			fill(key->child, data, document, value);
 		else if (field->value.type == CYAML_SEQUENCE && key->child && value)
 			fill_elements(field, key->child, base, document, value);
-		else if (!value && key->fallback &&
-			 config_scalar_parse(&field->value, key, key->fallback, &scalar) == 0)
+		else if (!value && !key->fallback)
+			unset(&field->value, data);
+		else if (!value && config_scalar_parse(&field->value, key, key->fallback, &scalar) == 0)
 			config_scalar_store(&field->value, &scalar, data);
 	}
 }

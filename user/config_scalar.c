@@ -220,7 +220,7 @@ bool config_scalar_equal(const cyaml_schema_value_t *schema, const union config_
 	case CYAML_UINT:
 		return a->number == b->number;
 	case CYAML_FLOAT:
-		return a->real == b->real;
+		return a->real == b->real || (isnan(a->real) && isnan(b->real));
 	case CYAML_BOOL:
 		return a->yes == b->yes;
 	case CYAML_ENUM:

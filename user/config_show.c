@@ -3,6 +3,7 @@
 #include "user/config.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #include "user/config_keys.h"
@@ -64,10 +65,35 @@ static void show_field(const cyaml_schema_field_t *field, const struct config_ke
 	}
 }
 
-/* `in_list`: the first line is begun already, behind the dash. */
+/* What may be left out, has no default, and was left out. */
+static bool is_unset(const cyaml_schema_field_t *field, const struct config_key *key, const void *base)
+{
+	const void *data = (const char *)base + field->data_offset;
+	union config_scalar scalar;
+	uint32_t count;
+
+	if (!(field->value.flags & CYAML_FLAG_OPTIONAL) || key->fallback)
+		return false;
+	switch (field->value.type) {
+	case CYAML_SEQUENCE:
+		config_sequence(field, base, &count);
+		return count == 0;
+	case CYAML_FLOAT:
+		scalar = config_scalar_get(&field->value, data);
+		return isnan(scalar.real);
+	case CYAML_STRING:
+		return *(const char *)data == '\0';
+	default:
+		return false;
+	}
+}
+
+/* `in_list`: the first line is begun already, behind the dash. The first key of a list's elements is a required one. */
 static void show_mapping(const struct config_table *table, const void *base, int indent, bool in_list, FILE *out)
 {
 	for (size_t i = 0; i < table->count; i++) {
+		if (is_unset(&table->fields[i], &table->keys[i], base))
+			continue;
 		fprintf(out, "%*s", in_list && i == 0 ? 0 : indent, "");
 		show_field(&table->fields[i], &table->keys[i], base, indent, out);
 	}
