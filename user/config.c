@@ -225,6 +225,25 @@ struct config *config_free(struct config *config)
 	return NULL;
 }
 
+static const struct config_blackout *find_active(const struct config_blackout *blackouts, uint32_t count,
+						 const struct tm *local)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (blackout_active(&blackouts[i].window, local))
+			return &blackouts[i];
+	return NULL;
+}
+
+const struct config_blackout *config_blackout_active(const struct config *config, const struct config_service *service,
+						     const struct tm *local)
+{
+	const struct config_blackout *found = find_active(config->blackouts, config->blackouts_count, local);
+
+	if (!found && service)
+		found = find_active(service->blackouts, service->blackouts_count, local);
+	return found;
+}
+
 const struct config_service *config_find_service(const struct config *config, const char *name)
 {
 	for (uint32_t i = 0; i < config->services_count; i++)

@@ -16,6 +16,7 @@
 
 #include "canaryd/abi.h"
 #include "user/address.h"
+#include "user/blackout.h"
 #include "user/judge_config.h"
 
 #define CONFIG_PATH_DEFAULT "/etc/canaryd/canaryd.yaml"
@@ -27,6 +28,7 @@
 #define CONFIG_VERSIONS_MAX 1024
 #define CONFIG_BACKENDS_MAX 4096
 #define CONFIG_STEPS_MAX 16
+#define CONFIG_BLACKOUTS_MAX 64
 
 enum config_mode {
 	CONFIG_MODE_DNAT = 0,
@@ -35,6 +37,16 @@ enum config_mode {
 enum config_on_fail {
 	CONFIG_ON_FAIL_ROLLBACK = 0,
 	CONFIG_ON_FAIL_HOLD = 1,
+};
+
+enum config_on_new_canary {
+	CONFIG_ON_NEW_CANARY_REFUSE = 0,
+	CONFIG_ON_NEW_CANARY_REPLACE = 1,
+};
+
+enum config_promote {
+	CONFIG_PROMOTE_AUTO = 0,
+	CONFIG_PROMOTE_NEVER = 1,
 };
 
 struct config_interface {
@@ -60,12 +72,31 @@ struct config_step {
 	bool manual; /* stays here until an operator resumes it */
 };
 
+struct config_day {
+	enum blackout_day day;
+};
+
+struct config_blackout {
+	struct config_day *days; /* none: every day, or dated */
+	uint32_t days_count;
+	char from[BLACKOUT_TEXT];
+	char to[BLACKOUT_TEXT];
+	struct blackout window; /* the same, read */
+};
+
 /* How a rollout goes. Complete after loading: what the file leaves out is filled in. */
 struct config_rollout {
 	struct config_step *steps;
 	uint32_t steps_count;
 	double bake_s;
 	enum config_on_fail on_fail;
+	enum config_promote promote;
+	enum config_on_new_canary on_new_canary;
+	double undo_window_s; /* 0: a promotion is final */
+	double expire_s;      /* 0: never */
+	bool adaptive;        /* the weights between the first and the last come from the error budget */
+	double adaptive_ratio;
+	double adaptive_growth;
 };
 
 struct config_service {
@@ -84,6 +115,8 @@ struct config_service {
 	struct config_version *versions;
 	uint32_t versions_count;
 	struct config_rollout rollout;
+	struct config_blackout *blackouts; /* beside those of struct config */
+	uint32_t blackouts_count;
 };
 
 struct config {
@@ -100,6 +133,8 @@ struct config {
 	uint32_t max_versions;
 	uint64_t seed; /* of every service's hash: two nodes with one seed agree */
 	struct judge_config judge;
+	struct config_blackout *blackouts; /* of every service */
+	uint32_t blackouts_count;
 };
 
 /*
@@ -135,10 +170,18 @@ void config_print_keys(FILE *out);
 /*
  * Prints a starter file: one service, its baseline v1 and, unless `canary` is NULL, a version v2. `baseline` and
  * `canary` are addresses with a port, separated by commas; `name` and `interface` may be NULL: "service", "eth0".
+ * `strategy` is what the steps shall be: "canary" (also for NULL), "blue-green" or "ab".
  * What it would print is checked first: errors as config_load(), nothing printed.
  */
 int config_init(FILE *out, const char *name, const char *vip, const char *baseline, const char *canary,
-		const char *interface, char **ret_error);
+		const char *interface, const char *strategy, char **ret_error);
+
+/*
+ * The blackout window of the service, or of all services, that is open at the local time; NULL when none is. `service`
+ * may be NULL: those of all services only.
+ */
+const struct config_blackout *config_blackout_active(const struct config *config, const struct config_service *service,
+						     const struct tm *local);
 
 /* Lookups; NULL when there is none. What they return belongs to their argument. */
 const struct config_service *config_find_service(const struct config *config, const char *name);

@@ -23,6 +23,16 @@ static const cyaml_strval_t on_fails[] = {
 	{ "hold", CONFIG_ON_FAIL_HOLD },
 };
 
+static const cyaml_strval_t promotes[] = { { "auto", CONFIG_PROMOTE_AUTO }, { "never", CONFIG_PROMOTE_NEVER } };
+static const cyaml_strval_t on_new_canaries[] = {
+	{ "refuse", CONFIG_ON_NEW_CANARY_REFUSE },
+	{ "replace", CONFIG_ON_NEW_CANARY_REPLACE },
+};
+static const cyaml_strval_t days[] = {
+	{ "mon", BLACKOUT_MON }, { "tue", BLACKOUT_TUE }, { "wed", BLACKOUT_WED }, { "thu", BLACKOUT_THU },
+	{ "fri", BLACKOUT_FRI }, { "sat", BLACKOUT_SAT }, { "sun", BLACKOUT_SUN },
+};
+
 /*
  * Elements of lists of plain text. The element is a struct that begins with the text: libcyaml steps by the struct's
  * size and writes the text, the rest is filled in afterwards.
@@ -32,6 +42,9 @@ static const cyaml_schema_value_t interface_value = {
 };
 static const cyaml_schema_value_t backend_value = {
 	CYAML_VALUE_STRING(CYAML_FLAG_DEFAULT, struct config_backend, 1, ADDRESS_MAX - 1),
+};
+static const cyaml_schema_value_t day_value = {
+	CYAML_VALUE_ENUM(CYAML_FLAG_STRICT, struct config_day, days, COUNT(days)),
 };
 _Static_assert(offsetof(struct config_interface, name) == 0, "the text comes first");
 _Static_assert(offsetof(struct config_backend, address) == 0, "the text comes first");
@@ -62,13 +75,36 @@ _Static_assert(offsetof(struct config_backend, address) == 0, "the text comes fi
 	X(CYAML_FIELD_BOOL("manual", MAY, struct config_step, manual),                                              \
 	  "false", 0, 0, NULL, "the step waits for an operator")
 
+#define BLACKOUT_KEYS(X)                                                                                            \
+	X(CYAML_FIELD_STRING("from", MUST, struct config_blackout, from, 1),                                        \
+	  NULL, 0, 0, NULL, "local time: \"HH:MM\", or YYYY-MM-DDTHH:MM")                                           \
+	X(CYAML_FIELD_STRING("to", MUST, struct config_blackout, to, 1),                                            \
+	  NULL, 0, 0, NULL, "the same; a time of day not after `from` is on the next day")                          \
+	X(CYAML_FIELD_SEQUENCE("days", LIST | MAY, struct config_blackout, days, &day_value, 0, BLACKOUT_DAYS),     \
+	  NULL, 0, 0, NULL, "the days it begins on: mon, tue, wed, thu, fri, sat, sun; without any: every day")
+
 #define ROLLOUT_KEYS(X)                                                                                             \
 	X(CYAML_FIELD_SEQUENCE("steps", LIST | MAY, struct config_rollout, steps, &step_value, 1, CONFIG_STEPS_MAX), \
 	  NULL, 0, 0, &config_step_keys, "the steps; without any: 1, 5, 25, 50, 100 %")                              \
 	X(CYAML_FIELD_FLOAT("bake_s", MAY, struct config_rollout, bake_s),                                          \
 	  "300", 0, YEAR_S, NULL, "after the last step the canary is watched for so long")                          \
 	X(CYAML_FIELD_ENUM("on_fail", WORD(MAY), struct config_rollout, on_fail, on_fails, COUNT(on_fails)),        \
-	  "rollback", 0, 0, NULL, "what becomes of a canary that fails")
+	  "rollback", 0, 0, NULL, "what becomes of a canary that fails")                                            \
+	X(CYAML_FIELD_ENUM("promote", WORD(MAY), struct config_rollout, promote, promotes, COUNT(promotes)),        \
+	  "auto", 0, 0, NULL, "never: the last step lasts its max_s, then the rollout is complete (A/B)")           \
+	X(CYAML_FIELD_ENUM("on_new_canary", WORD(MAY), struct config_rollout, on_new_canary, on_new_canaries,       \
+			   COUNT(on_new_canaries)),                                                                 \
+	  "refuse", 0, 0, NULL, "what a start does while another canary is under way")                              \
+	X(CYAML_FIELD_FLOAT("undo_window_s", MAY, struct config_rollout, undo_window_s),                            \
+	  "3600", 0, YEAR_S, NULL, "for so long after a promotion it can be undone; 0: never")                      \
+	X(CYAML_FIELD_FLOAT("expire_s", MAY, struct config_rollout, expire_s),                                      \
+	  "86400", 0, YEAR_S, NULL, "held or paused for so long, a rollout ends at 0; 0: never")                    \
+	X(CYAML_FIELD_BOOL("adaptive", MAY, struct config_rollout, adaptive),                                       \
+	  "false", 0, 0, NULL, "the next weight is the largest that judge.budget_failures can bear")                \
+	X(CYAML_FIELD_FLOAT("adaptive_ratio", MAY, struct config_rollout, adaptive_ratio),                          \
+	  "3", 1.1, 1000, NULL, "the regression to reckon with: so many times the baseline's failures")             \
+	X(CYAML_FIELD_FLOAT("adaptive_growth", MAY, struct config_rollout, adaptive_growth),                        \
+	  "5", 1.01, 1000, NULL, "no weight is more than so many times the one before")
 
 #define SERVICE_KEYS(X)                                                                                             \
 	X(CYAML_FIELD_STRING("name", MUST, struct config_service, name, 1),                                         \
@@ -97,7 +133,10 @@ _Static_assert(offsetof(struct config_backend, address) == 0, "the text comes fi
 			       CONFIG_VERSIONS_MAX),                                                                \
 	  NULL, 0, 0, &version_keys, "the versions, the baseline among them")                                       \
 	X(CYAML_FIELD_MAPPING("rollout", MAY, struct config_service, rollout, rollout_keys_fields),                 \
-	  NULL, 0, 0, &rollout_keys, "how a canary becomes the baseline")
+	  NULL, 0, 0, &rollout_keys, "how a canary becomes the baseline")                                           \
+	X(CYAML_FIELD_SEQUENCE("blackouts", LIST | MAY, struct config_service, blackouts, &blackout_value, 0,       \
+			       CONFIG_BLACKOUTS_MAX),                                                               \
+	  NULL, 0, 0, &blackout_keys, "when nothing of this service moves up, and its alerts are silent")
 
 #define JUDGE_KEYS(X)                                                                                               \
 	X(CYAML_FIELD_FLOAT("alpha", MAY, struct judge_config, alpha),                                              \
@@ -176,7 +215,10 @@ _Static_assert(offsetof(struct config_backend, address) == 0, "the text comes fi
 	X(CYAML_FIELD_UINT("seed", MAY, struct config, seed),                                                       \
 	  "0", 0, 0, NULL, "seed of the hash: nodes with one seed send a flow to the same version")                 \
 	X(CYAML_FIELD_MAPPING("judge", MAY, struct config, judge, judge_keys_fields),                               \
-	  NULL, 0, 0, &judge_keys, "how sure a verdict has to be")
+	  NULL, 0, 0, &judge_keys, "how sure a verdict has to be")                                                  \
+	X(CYAML_FIELD_SEQUENCE("blackouts", LIST | MAY, struct config, blackouts, &blackout_value, 0,               \
+			       CONFIG_BLACKOUTS_MAX),                                                               \
+	  NULL, 0, 0, &blackout_keys, "when nothing moves up, and alerts are silent")
 
 ROWS(version_keys, VERSION_KEYS);
 static const struct config_table version_keys = TABLE(version_keys);
@@ -185,6 +227,10 @@ static const cyaml_schema_value_t version_value = MAPPING(config_version, versio
 ROWS(config_step_keys, STEP_KEYS);
 const struct config_table config_step_keys = TABLE(config_step_keys);
 static const cyaml_schema_value_t step_value = MAPPING(config_step, config_step_keys);
+
+ROWS(blackout_keys, BLACKOUT_KEYS);
+static const struct config_table blackout_keys = TABLE(blackout_keys);
+static const cyaml_schema_value_t blackout_value = MAPPING(config_blackout, blackout_keys);
 
 ROWS(rollout_keys, ROLLOUT_KEYS);
 static const struct config_table rollout_keys = TABLE(rollout_keys);

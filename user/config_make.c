@@ -83,16 +83,34 @@ static void print_service(const char *name, const char *vip, FILE *out)
 	      "    versions:\n", out);
 }
 
-static void print_rollout(FILE *out)
+static const struct {
+	const char *name, *rollout;
+} strategies[] = {
+	{ "canary", "      steps:  # weight: share of the new flows for the canary, in percent\n"
+		    "        - {weight: 1, min_s: 60, max_s: 3600}\n"
+		    "        - {weight: 5, min_s: 60, max_s: 3600}\n"
+		    "        - {weight: 25, min_s: 60, max_s: 3600}\n"
+		    "        - {weight: 50, min_s: 60, max_s: 3600}\n"
+		    "        - {weight: 100, min_s: 60, max_s: 3600}\n"
+		    "      bake_s: 300  # watched for so long after the last step, then promoted\n" },
+	{ "blue-green", "      steps:  # all new flows at once\n"
+			"        - {weight: 100, min_s: 60, max_s: 3600}\n"
+			"      bake_s: 600  # watched for so long, the old version ready, then promoted\n"
+			"      undo_window_s: 86400  # and for so long `canaryctl rollout undo` is the way back\n" },
+	{ "ab", "      steps:  # one share for the whole experiment\n"
+		"        - {weight: 50, min_s: 3600, max_s: 604800}\n"
+		"      promote: never  # it ends after max_s, or with `canaryctl rollout abort` or `promote`\n" },
+};
+
+static int print_rollout(const char *strategy, FILE *out, char **ret_error)
 {
-	fputs("    rollout:\n"
-	      "      steps:  # weight: share of the new flows for the canary, in percent\n"
-	      "        - {weight: 1, min_s: 60, max_s: 3600}\n"
-	      "        - {weight: 5, min_s: 60, max_s: 3600}\n"
-	      "        - {weight: 25, min_s: 60, max_s: 3600}\n"
-	      "        - {weight: 50, min_s: 60, max_s: 3600}\n"
-	      "        - {weight: 100, min_s: 60, max_s: 3600}\n"
-	      "      bake_s: 300  # watched for so long after the last step, then promoted\n", out);
+	for (size_t i = 0; i < sizeof(strategies) / sizeof(*strategies); i++) {
+		if (strcmp(strategies[i].name, strategy) != 0)
+			continue;
+		fprintf(out, "    rollout:\n%s", strategies[i].rollout);
+		return 0;
+	}
+	return error_set(ret_error, -EINVAL, "\"%.60s\" is not a strategy (choose canary, blue-green or ab)", strategy);
 }
 
 static void print_optional(FILE *out)
@@ -105,7 +123,7 @@ static void print_optional(FILE *out)
 }
 
 static int print_starter(FILE *out, const char *name, const char *vip, const char *baseline, const char *canary,
-			 const char *interface)
+			 const char *interface, const char *strategy, char **ret_error)
 {
 	int r;
 
@@ -116,7 +134,8 @@ static int print_starter(FILE *out, const char *name, const char *vip, const cha
 	r = print_version("v1", "the baseline", baseline, out);
 	if (r == 0 && canary)
 		r = print_version("v2", "the canary", canary, out);
-	print_rollout(out);
+	if (r == 0)
+		r = print_rollout(strategy, out, ret_error);
 	print_optional(out);
 	return r;
 }
@@ -132,7 +151,7 @@ static int check_text(const struct text *text, char **ret_error)
 }
 
 int config_init(FILE *out, const char *name, const char *vip, const char *baseline, const char *canary,
-		const char *interface, char **ret_error)
+		const char *interface, const char *strategy, char **ret_error)
 {
 	struct text text;
 	int r = text_open(&text), closed;
@@ -140,7 +159,8 @@ int config_init(FILE *out, const char *name, const char *vip, const char *baseli
 	*ret_error = NULL;
 	if (r < 0)
 		return r;
-	r = print_starter(text.stream, name ? name : "service", vip, baseline, canary, interface ? interface : "eth0");
+	r = print_starter(text.stream, name ? name : "service", vip, baseline, canary, interface ? interface : "eth0",
+			  strategy ? strategy : "canary", ret_error);
 	closed = text_close(&text);
 	if (closed < 0)
 		return closed;

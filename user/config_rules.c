@@ -281,6 +281,39 @@ static void check_steps(struct config_rollout *rollout, uint32_t s, struct confi
 	}
 }
 
+/* What the budget has to tell apart must lie beyond what the judge puts up with. */
+static void check_adaptive(const struct config *config, uint32_t s, struct config_problems *problems)
+{
+	const struct config_rollout *rollout = &config->services[s].rollout;
+	char path[CONFIG_PLACE_MAX];
+
+	if (!rollout->adaptive)
+		return;
+	snprintf(path, sizeof(path), "services[%u].rollout.adaptive", s);
+	if (config->judge.budget_failures == 0)
+		config_problem(problems, path, "there is no budget to adapt to (set judge.budget_failures)");
+	snprintf(path, sizeof(path), "services[%u].rollout.adaptive_ratio", s);
+	if (rollout->adaptive_ratio <= config->judge.margin)
+		config_problem(problems, path, "a regression of %.10g times is within judge.margin, %.10g, and never found "
+			       "(raise it)", rollout->adaptive_ratio, config->judge.margin);
+}
+
+static void check_blackouts(struct config_blackout *blackouts, uint32_t count, const char *parent,
+			    struct config_problems *problems)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct config_blackout *b = &blackouts[i];
+		char path[CONFIG_PLACE_MAX], reason[160];
+		unsigned days = 0;
+
+		snprintf(path, sizeof(path), "%sblackouts[%u]", parent, i);
+		for (uint32_t d = 0; d < b->days_count; d++)
+			days |= 1U << b->days[d].day;
+		if (blackout_parse(b->from, b->to, days, reason, sizeof(reason), &b->window) < 0)
+			config_problem(problems, path, "%s", reason);
+	}
+}
+
 static void check_service(struct config *config, uint32_t s, struct config_problems *problems)
 {
 	struct config_service *service = &config->services[s];
@@ -294,6 +327,9 @@ static void check_service(struct config *config, uint32_t s, struct config_probl
 			       service->name, first);
 	check_versions(service, s, problems);
 	check_steps(&service->rollout, s, problems);
+	check_adaptive(config, s, problems);
+	snprintf(path, sizeof(path), "services[%u].", s);
+	check_blackouts(service->blackouts, service->blackouts_count, path, problems);
 }
 
 static void check_judge(const struct judge_config *judge, struct config_problems *problems)
@@ -316,6 +352,7 @@ void config_rules(struct config *config, struct config_problems *problems)
 	for (uint32_t s = 0; s < config->services_count; s++)
 		check_service(config, s, problems);
 	check_judge(&config->judge, problems);
+	check_blackouts(config->blackouts, config->blackouts_count, "", problems);
 	check_counts(config, problems);
 	if (count_backends(config) <= CONFIG_BACKENDS_MAX)
 		check_addresses(config, problems);

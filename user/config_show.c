@@ -37,7 +37,7 @@ static void show_mappings(const cyaml_schema_field_t *field, const struct config
 	uint32_t count;
 	const char *element = config_sequence(field, base, &count);
 
-	fprintf(out, "%s:\n", field->key);
+	fprintf(out, "%s:%s\n", field->key, count ? "" : " []");
 	for (uint32_t i = 0; i < count; i++, element += field->value.sequence.entry->data_size) {
 		fprintf(out, "%*s- ", indent + INDENT, "");
 		show_mapping(child, element, indent + 2 * INDENT, true, out);

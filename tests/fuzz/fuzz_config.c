@@ -23,6 +23,7 @@ static const char start[] = "interfaces: [eth0]\n"
 			    "      steps: [{weight: 0.5, min_s: 1e1, manual: true}, {weight: 100}]\n"
 			    "      on_fail: hold\n"
 			    "tick_ms: 100\n"
+			    "blackouts: [{days: [mon, sun], from: '22:00', to: '06:00'}]\n"
 			    "judge: {alpha: 0.001}\n";
 
 /* Nothing but a mutated configuration gets past the parser often enough; so half of the inputs begin as one. */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The configuration: defaults, the round trip, files, what programs write. test_config_refused.c has the rules. */
+/*
+ * The configuration: defaults, the round trip, files. test_config_refused.c has the rules,
+ * test_config_make.c what programs write.
+ */
 #include "user/config.h"
 
 #include <errno.h>
@@ -47,6 +50,14 @@ static const char full[] =
 	"          manual: true\n"
 	"      bake_s: 0\n"
 	"      on_fail: hold\n"
+	"      promote: never\n"
+	"      on_new_canary: replace\n"
+	"      undo_window_s: 60\n"
+	"      expire_s: 7200\n"
+	"      adaptive: true\n"
+	"      adaptive_ratio: 2.5\n"
+	"    blackouts:\n"
+	"      - {days: [fri, sat], from: '22:00', to: 06:00}\n"
 	"  - name: web.2_x-y\n"
 	"    vip: 192.0.2.10:80\n"
 	"    baseline: blue\n"
@@ -59,7 +70,8 @@ static const char full[] =
 	"max_backends: 8\n"
 	"max_versions: 6\n"
 	"seed: 18446744073709551615\n"
-	"judge: {alpha: 0.001, alpha_promotion: 0.02, margin: 1.5, margin_promotion: 3, delta: 0.2, p0: 0.01,\n"
+	"blackouts: [{from: 2026-12-24T18:00, to: 2027-01-02T00:00}]\n"
+	"judge: {budget_failures: 100, alpha: 0.001, alpha_promotion: 0.02, margin: 1.5, margin_promotion: 3, delta: 0.2, p0: 0.01,\n"
 	"  warmup_s: 5, block_s: 15, no_data_s: 7.25}\n";
 
 static struct config *load(const char *text)
@@ -119,6 +131,11 @@ static void test_defaults(void **state)
 	}
 	assert_true(service->rollout.bake_s == 300);
 	assert_int_equal(service->rollout.on_fail, CONFIG_ON_FAIL_ROLLBACK);
+	assert_int_equal(service->rollout.promote, CONFIG_PROMOTE_AUTO);
+	assert_int_equal(service->rollout.on_new_canary, CONFIG_ON_NEW_CANARY_REFUSE);
+	assert_true(service->rollout.undo_window_s == 3600 && service->rollout.expire_s == 86400);
+	assert_true(!service->rollout.adaptive && service->rollout.adaptive_ratio == 3);
+	assert_true(service->blackouts_count == 0 && config->blackouts_count == 0);
 	config_free(config);
 }
 
@@ -168,9 +185,32 @@ static void test_full(void **state)
 	assert_true(service->rollout.steps[1].manual);
 	assert_true(service->rollout.steps[1].max_s == 3600);
 	assert_int_equal(service->rollout.on_fail, CONFIG_ON_FAIL_HOLD);
+	assert_int_equal(service->rollout.promote, CONFIG_PROMOTE_NEVER);
+	assert_int_equal(service->rollout.on_new_canary, CONFIG_ON_NEW_CANARY_REPLACE);
+	assert_true(service->rollout.undo_window_s == 60 && service->rollout.expire_s == 7200);
+	assert_true(service->rollout.adaptive && service->rollout.adaptive_ratio == 2.5);
 	assert_string_equal(config->socket, "/run/it's here.sock");
 	assert_true(config->seed == UINT64_MAX);
 	assert_true(config->judge.no_data_s == 7.25);
+	config_free(config);
+}
+
+/* The service's own windows and those of all. */
+static void test_blackouts(void **state)
+{
+	struct config *config = load(full);
+	const struct config_service *checkout = &config->services[0], *web = &config->services[1];
+	struct tm friday = { .tm_year = 126, .tm_mon = 10, .tm_mday = 27, .tm_hour = 23, .tm_wday = 5 };
+	struct tm christmas = { .tm_year = 126, .tm_mon = 11, .tm_mday = 25, .tm_hour = 12, .tm_wday = 5 };
+
+	(void)state;
+	assert_string_equal(config_blackout_active(config, checkout, &friday)->to, "06:00");
+	assert_null(config_blackout_active(config, web, &friday));
+	assert_null(config_blackout_active(config, NULL, &friday));
+	assert_string_equal(config_blackout_active(config, web, &christmas)->to, "2027-01-02T00:00");
+	assert_non_null(config_blackout_active(config, NULL, &christmas));
+	friday.tm_hour = 12;
+	assert_null(config_blackout_active(config, checkout, &friday));
 	config_free(config);
 }
 
@@ -213,6 +253,12 @@ static void test_equal(void **state)
 		"    affinity_prefix_v4: 8\n",
 		"    rollout: {bake_s: 1}\n",
 		"    rollout: {on_fail: hold}\n",
+		"    rollout: {promote: never}\n",
+		"    rollout: {on_new_canary: replace}\n",
+		"    rollout: {undo_window_s: 1}\n",
+		"    rollout: {expire_s: 1}\n",
+		"    blackouts: [{from: '01:00', to: '02:00'}]\n",
+		"blackouts: [{days: [mon], from: '01:00', to: '02:00'}]\n",
 		"    rollout: {steps: [{weight: 1}]}\n",
 		"    udp_idle_s: 9\n",
 	};
@@ -260,131 +306,6 @@ static void test_file(void **state)
 	assert_null(config_free(NULL));
 }
 
-/* ---- what programs write --------------------------------------------------------------------------------- */
-
-static int init(const char *vip, const char *baseline, const char *canary, char **ret_text, char **ret_error)
-{
-	size_t size;
-	FILE *out = open_memstream(ret_text, &size);
-	int r = config_init(out, NULL, vip, baseline, canary, NULL, ret_error);
-
-	fclose(out);
-	return r;
-}
-
-static void test_init(void **state)
-{
-	struct config *config;
-	char *text, *error;
-
-	(void)state;
-	assert_int_equal(init("192.0.2.10:80", "10.0.0.1:80", "10.0.0.2:80,10.0.0.3:80", &text, &error), 0);
-	config = load(text);
-	assert_string_equal(config->interfaces[0].name, "eth0");
-	assert_string_equal(config->services[0].name, "service");
-	assert_int_equal(config->services[0].versions_count, 2);
-	assert_int_equal(config->services[0].versions[1].backends_count, 2);
-	assert_int_equal(config->services[0].rollout.steps_count, 5);
-	config_free(config);
-	free(text);
-	assert_int_equal(init("[2001:db8::1]:80", "[2001:db8::2]:80", NULL, &text, &error), 0);
-	config = load(text);
-	assert_int_equal(config->services[0].versions_count, 1);
-	config_free(config);
-	free(text);
-}
-
-/* The keys that the starter file comments out are right when the comment sign goes. */
-static void test_init_comments(void **state)
-{
-	struct config *config, *plain;
-	char *text, *error;
-
-	(void)state;
-	assert_int_equal(init("192.0.2.10:80", "10.0.0.1:80", NULL, &text, &error), 0);
-	plain = load(text);
-	for (char *c = text; (c = strstr(c, "\n#")) != NULL; c++)
-		if (c[2] != ' ')
-			c[1] = ' ';
-	for (char *c = text; (c = strstr(c, "\n ")) != NULL; c++)
-		if (c[2] != ' ')
-			memmove(c + 1, c + 2, strlen(c + 1));
-	config = load(text);
-	assert_true(config_equal(config, plain));
-	config_free(config);
-	config_free(plain);
-	free(text);
-}
-
-static void test_init_refused(void **state)
-{
-	char *text, *error;
-
-	(void)state;
-	assert_int_equal(init("192.0.2.10:80", "10.0.0.1:80,", NULL, &text, &error), -EINVAL);
-	assert_string_equal(text, "");
-	assert_string_equal(error, "services[0].versions[0].backends[1]: is empty (where it listens: ADDR:PORT, an "
-				   "IPv6 ADDR "
-				   "in brackets, quoted)");
-	free(text);
-	free(error);
-	assert_int_equal(init("192.0.2.10:80", "10.0.0.1:80", "x\ny: '", &text, &error), -EINVAL);
-	assert_string_equal(text, "");
-	free(text);
-	free(error);
-}
-
-static void test_with_version(void **state)
-{
-	static const char *const fresh[] = { "10.0.0.7:80", "10.0.0.8:80" };
-	static const char *const taken[] = { "10.0.0.1:80" };
-	struct config *base = load(MINIMAL), *config;
-	const struct config_version *version;
-	char *error;
-
-	(void)state;
-	assert_int_equal(config_with_version(base, "web", "v2", fresh, 2, &config, &error), 0);
-	assert_int_equal(config->services[0].versions_count, 2);
-	version = config_find_version(&config->services[0], "v2");
-	assert_string_equal(version->backends[1].address, "10.0.0.8:80");
-	config_free(base);
-	base = config;
-	assert_int_equal(config_with_version(base, "web", "v2", fresh, 1, &config, &error), 0);
-	assert_int_equal(config->services[0].versions_count, 2);
-	assert_int_equal(config_find_version(&config->services[0], "v2")->backends_count, 1);
-	config_free(config);
-	assert_int_equal(config_with_version(base, "web", "v2", taken, 1, &config, &error), -EINVAL);
-	assert_non_null(strstr(error, "services[0].versions[1].backends[0]: 10.0.0.1:80 is already"));
-	assert_true(strncmp(error, "services", 8) == 0);
-	free(error);
-	config_free(base);
-}
-
-static void test_with_version_refused(void **state)
-{
-	static const char *const good[] = { "10.0.0.7:80" };
-	static const char *const cut[] = { "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:655350" };
-	static const char *const odd[] = { "10.0.0.7:80]\nseed: 7" };
-	struct config *base = load(MINIMAL), *config;
-	char *error;
-
-	(void)state;
-	assert_int_equal(config_with_version(base, "nope", "v2", good, 1, &config, &error), -ENOENT);
-	free(error);
-	assert_int_equal(config_with_version(base, "web", "v2", good, 0, &config, &error), -EINVAL);
-	free(error);
-	assert_int_equal(config_with_version(base, "web", "v2", cut, 1, &config, &error), -EINVAL);
-	free(error);
-	assert_int_equal(config_with_version(base, "web", "v2", odd, 1, &config, &error), -EINVAL);
-	free(error);
-	assert_int_equal(config_with_version(base, "web", "V2", good, 1, &config, &error), -EINVAL);
-	free(error);
-	assert_int_equal(config_with_version(base, "web", "abcdefghijklmnopqrstuvwxyz012345", good, 1, &config, &error),
-			 -EINVAL);
-	free(error);
-	config_free(base);
-}
-
 static void test_keys(void **state)
 {
 	char *text = NULL;
@@ -409,14 +330,10 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_judge_defaults),
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_blackouts),
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_equal),
 		cmocka_unit_test(test_file),
-		cmocka_unit_test(test_init),
-		cmocka_unit_test(test_init_comments),
-		cmocka_unit_test(test_init_refused),
-		cmocka_unit_test(test_with_version),
-		cmocka_unit_test(test_with_version_refused),
 		cmocka_unit_test(test_keys),
 	};
 

@@ -59,6 +59,17 @@ static const struct refusal refusals[] = {
 												"service's name" },
 	{ HEAD "    versions:\n      - name: v1\n", "c.yaml:7: services[0].versions[0].backends: is missing" },
 	{ STEPS("[{min_s: 1}]"), "c.yaml:10: services[0].rollout.steps[0].weight: is missing" },
+	/* rollouts and blackouts */
+	{ MINIMAL "blackouts: [{from: 9:00, to: '17:00'}]\n", "c.yaml:9: blackouts[0]: \"9:00\" to \"17:00\" is no window" },
+	{ MINIMAL "blackouts: [{days: [friday], from: '09:00', to: '17:00'}]\n",
+	  "c.yaml:9: blackouts[0].days[0]: \"friday\" is not a choice (write mon or tue or" },
+	{ MINIMAL "    blackouts:\n      - {from: '00:00', to: '24:00'}\n",
+	  "c.yaml:10: services[0].blackouts[0]: the window is open on every day and all day" },
+	{ MINIMAL "blackouts: [{from: '09:00'}]\n", "c.yaml:9: blackouts[0].to: is missing" },
+	{ MINIMAL "    rollout: {adaptive: true}\n", "c.yaml:9: services[0].rollout.adaptive: there is no budget" },
+	{ MINIMAL "    rollout: {adaptive: true, adaptive_ratio: 1.2}\njudge: {budget_failures: 9}\n",
+	  "c.yaml:9: services[0].rollout.adaptive_ratio: a regression of 1.2 times is within judge.margin, 1.25" },
+	{ MINIMAL "    rollout: {promote: later}\n", "c.yaml:9: services[0].rollout.promote: \"later\" is not a choice" },
 	/* kinds and types */
 	{ MINIMAL "judge: [1]\n", "c.yaml:9: judge: wants keys of its own (alpha: …), not a list" },
 	{ MINIMAL "judge:\n", "c.yaml:9: judge: wants keys of its own (alpha: …), not nothing" },

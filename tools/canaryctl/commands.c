@@ -31,6 +31,7 @@ static const struct command_option init_options[] = {
 	{ "canary", 0, "ADDR:PORT,...", "backends of the version to release" },
 	{ "name", 0, "NAME", "the service's name (service)" },
 	{ "interface", 0, "NAME", "where clients' packets arrive (eth0)" },
+	{ "strategy", 0, "NAME", "canary, blue-green or ab: what the steps shall be (canary)" },
 	{ 0 },
 };
 

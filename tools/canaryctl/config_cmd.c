@@ -45,7 +45,7 @@ static int init(const struct call *call, FILE *out, char **ret_problems)
 {
 	return config_init(out, call_value(call, "name", NULL), call_value(call, "vip", NULL),
 			   call_value(call, "baseline", NULL), call_value(call, "canary", NULL),
-			   call_value(call, "interface", NULL), ret_problems);
+			   call_value(call, "interface", NULL), call_value(call, "strategy", NULL), ret_problems);
 }
 
 static int complain(struct ctl *ctl, char *problems)
