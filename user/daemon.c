@@ -15,6 +15,7 @@
 #include "user/log.h"
 
 #define EVENTS_PER_CPU 32
+#define SAY_EVERY_NS 10000000000ULL
 #define SWEEP_SHARE 20 /* the sweep gets at most a twentieth of a CPU */
 
 uint64_t daemon_monotonic_ns(void)
@@ -285,7 +286,18 @@ static void watch_interfaces(struct daemon *daemon)
 	free(note);
 }
 
-static void tick_service(struct daemon_service *service)
+/* An error that lasts is said again and again, but not every tick. */
+static bool may_say(struct daemon_service *service)
+{
+	uint64_t now_ns = daemon_monotonic_ns();
+
+	if (service->said_ns && now_ns - service->said_ns < SAY_EVERY_NS)
+		return false;
+	service->said_ns = now_ns;
+	return true;
+}
+
+static void tick_service(struct daemon *daemon, struct daemon_service *service)
 {
 	struct rollout_view view = rollout_view(service->rollout);
 	char *error = NULL;
@@ -294,10 +306,13 @@ static void tick_service(struct daemon_service *service)
 	sampler_read(service->sampler, view.baseline, view.canary, view.weight_applied, daemon_monotonic_ns(),
 		     &service->sample);
 	r = rollout_tick(service->rollout, &service->sample, daemon_unix_s(), &error);
-	if (r < 0)
-		log_error("service %s: %s", service->config->name, error ?: strerror(-r));
-	else if (r > 0)
+	if (r > 0)
 		log_notice("service %s: %s", service->config->name, rollout_view(service->rollout).reason);
+	if (r < 0 && may_say(service))
+		log_error("service %s: %s", service->config->name, error ?: strerror(-r));
+	if (rollout_view(service->rollout).unwritten && may_say(service))
+		log_error("service %s: the last decision has taken effect, and is yet to be written: %s",
+			  service->config->name, journal_error(daemon->journal));
 	free(error);
 }
 
@@ -309,7 +324,7 @@ void daemon_tick(struct daemon *daemon)
 	datapath_read_events(daemon->datapath);
 	sweep(daemon);
 	for (size_t s = 0; s < daemon->n_services; s++)
-		tick_service(&daemon->services[s]);
+		tick_service(daemon, &daemon->services[s]);
 	daemon->tick_took_ns = daemon_monotonic_ns() - began_ns;
 }
 

@@ -27,6 +27,7 @@ struct daemon_service {
 	struct rollout *rollout;
 	struct sample sample; /* of the last tick */
 	struct daemon_failed_flow failed_flows[DAEMON_FAILED_FLOWS];
+	uint64_t said_ns; /* when an error was logged last */
 	uint64_t n_failed_flows; /* ever seen; the ring holds the last */
 };
 

@@ -31,7 +31,7 @@ struct rollout {
 	struct policy_state policy;
 	struct finding finding;
 	double since_checkpoint_s;
-	bool unwritten; /* the last decision took effect, but the journal could not take it: tried again every tick */
+	int unwritten; /* the last decision took effect, but not the journal's: why; it is tried again every tick */
 	struct policy_decision last_decision;
 	double last_decision_s;
 	uint64_t published_ns;
@@ -201,7 +201,7 @@ static int commit(struct rollout *rollout, struct rollout *to, const struct poli
 		to->active = false;
 		to->ended = unix_s;
 	}
-	r = write_decision(to, decision, unix_s, ret_error);
+	r = write_decision(to, decision, unix_s, must_happen(decision->kind) ? NULL : ret_error);
 	if (r && !must_happen(decision->kind))
 		return r;
 	to->unwritten = r;
@@ -212,7 +212,13 @@ static int commit(struct rollout *rollout, struct rollout *to, const struct poli
 	if (decision->kind == POLICY_START || decision->kind == POLICY_ADVANCE)
 		judge_step_begin(rollout->judge, 0);
 	rollout->since_checkpoint_s = 0;
-	return r;
+	return 0;
+}
+
+static void write_late(struct rollout *rollout)
+{
+	if (rollout->unwritten)
+		rollout->unwritten = write_decision(rollout, &rollout->last_decision, rollout->last_decision_s, NULL);
 }
 
 static void plan_from_config(const struct config_rollout *config, struct policy_plan *ret)
@@ -298,8 +304,7 @@ int rollout_tick(struct rollout *rollout, const struct sample *sample, double un
 	struct policy_decision decision;
 	int r;
 
-	if (rollout->unwritten)
-		rollout->unwritten = write_decision(rollout, &rollout->last_decision, rollout->last_decision_s, NULL);
+	write_late(rollout);
 	if (!rollout->active) {
 		judge_history(rollout->judge, sample);
 		return 0;
@@ -347,6 +352,14 @@ static void take_row(struct rollout *rollout, const struct journal_rollout *row)
 	snprintf(rollout->last_baseline, sizeof(rollout->last_baseline), "%s", row->baseline);
 }
 
+/* Did the daemon before take the canary back, and could not write it down? The kernel then knows more than the journal. */
+static bool was_taken_back(const struct rollout *rollout)
+{
+	const struct canary_split_view *active = weights_active(rollout->environment.split);
+
+	return active->epoch && active->generation == rollout->generation && active->canary == CANARY_NONE;
+}
+
 /* Goes on where the journal has it; held where the host was restarted, or its state cannot be read. */
 static int resume(struct rollout *rollout, const struct journal_rollout *row, double unix_s, char **ret_error)
 {
@@ -361,6 +374,9 @@ static int resume(struct rollout *rollout, const struct journal_rollout *row, do
 		plan_from_config(&to.service->rollout, &to.plan);
 		policy_start(&to.plan, &to.policy, &decision);
 		policy_roll_back(&to.plan, &to.policy, "the journal's state of this rollout cannot be read", &decision);
+	} else if (was_taken_back(rollout)) {
+		policy_roll_back(&to.plan, &to.policy, "the daemon before took this canary back, and could not write down why",
+				 &decision);
 	} else if (!inventory_find_version(to.inventory, to.canary)) {
 		policy_roll_back(&to.plan, &to.policy, "the canary is no longer in the configuration", &decision);
 	} else if (!row->judge || judge_restore(to.judge, row->judge, row->judge_size)) {
@@ -433,6 +449,7 @@ struct rollout *rollout_close(struct rollout *rollout)
 		return NULL;
 	if (rollout->active)
 		checkpoint(rollout);
+	write_late(rollout);
 	judge_free(rollout->judge);
 	free(rollout->judge_state);
 	free(rollout);
@@ -473,5 +490,6 @@ struct rollout_view rollout_view(const struct rollout *rollout)
 		.policy = &rollout->policy,
 		.finding = &rollout->finding,
 		.reason = rollout->policy.reason,
+		.unwritten = rollout->unwritten,
 	};
 }

@@ -38,6 +38,7 @@ struct rollout_view {
 	const struct policy_state *policy;
 	const struct finding *finding; /* of the last tick; n_slis == 0 where nothing was judged yet */
 	const char *reason;
+	int unwritten; /* the last decision took effect, but the journal could not take it yet: a negative errno */
 };
 
 /*
@@ -68,12 +69,13 @@ enum rollout_verb {
 	ROLLOUT_ABORT,
 };
 
-/* An operator's word. -EINVAL: not in this state; or the journal's errors. */
+/* An operator's word. -EINVAL: not in this state; or the journal's errors, but for an abort: that one happens. */
 int rollout_operate(struct rollout *rollout, enum rollout_verb verb, double unix_s, char **ret_error);
 
 /*
  * One tick. Returns 1 where a decision was made (rollout_view() has its reason), 0, or a negative errno where the
- * journal refused it; then nothing has changed, and the next tick tries again.
+ * journal refused it; then nothing has changed, and the next tick tries again. A rollback happens all the same, and is
+ * written later.
  */
 int rollout_tick(struct rollout *rollout, const struct sample *sample, double unix_s, char **ret_error);
 

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The life of a rollout with a real journal and a split in memory: what is decided is in the journal first, and the next
+ * daemon goes on from there.
+ */
+#include "user/rollout.h"
+
+#include <errno.h>
+
+#include "tests/unit/journal_fixture.h"
+#include "user/journal_file.h"
+#include "user/weights.h"
+
+#define V1 3
+#define V2 5
+#define BOOT "boot-1"
+
+static const char config_text[] =
+	"interfaces: [eth0]\n"
+	"judge: {warmup_s: 0}\n"
+	"services:\n"
+	"  - name: web\n"
+	"    vip: 192.0.2.10:80\n"
+	"    baseline: v1\n"
+	"    versions:\n"
+	"      - {name: v1, backends: [\"192.0.2.1:81\"]}\n"
+	"      - {name: v2, backends: [\"192.0.2.1:82\"]}\n"
+	"      - {name: v3, backends: [\"192.0.2.1:83\"]}\n"
+	"    rollout: {steps: [{weight: 10, min_s: 1, max_s: 100}, {weight: 100, min_s: 1, max_s: 100}], bake_s: 2}\n";
+
+struct world {
+	struct fixture *disk;
+	struct config *config;
+	struct inventory_version versions[3];
+	struct inventory_service service;
+	struct canary_split split;
+	struct rollout *rollout;
+	struct sample sample;
+	double now;
+};
+
+static void open_rollout_at(struct world *w, const char *boot_id)
+{
+	struct rollout_environment environment = { w->disk->journal, &w->split, boot_id };
+	char *error = NULL;
+
+	if (rollout_open(&environment, w->config, &w->config->services[0], &w->service, w->now, &w->rollout, &error))
+		fail_msg("%s", error);
+}
+
+static void restart(struct world *w, const char *boot_id)
+{
+	w->rollout = rollout_close(w->rollout);
+	reopen(w->disk);
+	open_rollout_at(w, boot_id);
+}
+
+static int set_up_world(void **state)
+{
+	static struct inventory_backend backend;
+	struct world *w = calloc(1, sizeof(*w));
+	char *error = NULL;
+
+	if (set_up((void **)&w->disk))
+		return -1;
+	if (config_load_text(config_text, strlen(config_text), "test", &w->config, &error))
+		fail_msg("%s", error);
+	w->versions[0] = (struct inventory_version){ "v1", V1, 1, &backend };
+	w->versions[1] = (struct inventory_version){ "v2", V2, 1, &backend };
+	w->versions[2] = (struct inventory_version){ "v3", 7, 0, NULL };
+	w->service = (struct inventory_service){ .name = "web", .n_versions = 3, .versions = w->versions };
+	w->now = 1700000000;
+	open_rollout_at(w, BOOT);
+	*state = w;
+	return 0;
+}
+
+static int tear_down_world(void **state)
+{
+	struct world *w = *state;
+
+	rollout_close(w->rollout);
+	tear_down((void **)&w->disk);
+	config_free(w->config);
+	free(w);
+	return 0;
+}
+
+static const struct canary_split_view *kernel(const struct world *w)
+{
+	return weights_active(&w->split);
+}
+
+static void start(struct world *w)
+{
+	char *error = NULL;
+
+	if (rollout_start(w->rollout, "v2", w->now, &error))
+		fail_msg("%s", error);
+}
+
+/* A second of traffic, of which so many of the canary's fail. Returns what rollout_tick() does. */
+static int second(struct world *w, unsigned canary_failed)
+{
+	char *error = NULL;
+	int r;
+
+	w->now += 1;
+	w->sample = (struct sample){ .elapsed_ns = 1000000000, .weight = rollout_view(w->rollout).weight_applied };
+	w->sample.baseline.attempts = w->sample.canary.attempts = 1000;
+	w->sample.canary.failed = canary_failed;
+	r = rollout_tick(w->rollout, &w->sample, w->now, &error);
+	assert_true(r < 0 || !error);
+	free(error);
+	return r;
+}
+
+static int until_decided(struct world *w, unsigned canary_failed)
+{
+	for (int i = 0; i < 60; i++) {
+		int r = second(w, canary_failed);
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* A journal that takes nothing, as on a full disk or one that the kernel made read-only. */
+static void refuse_writes(struct world *w, bool refuse)
+{
+	assert_int_equal(journal_execute(w->disk->journal, refuse ? "PRAGMA query_only = 1" : "PRAGMA query_only = 0"), 0);
+}
+
+/* What the journal has: the last decision of rollout 1, as a word. */
+static void assert_last_decision(struct world *w, const char *decision)
+{
+	struct journal_decisions list = {};
+
+	assert_int_equal(journal_decisions_load(w->disk->journal, 1, 100, &list), 0);
+	assert_true(list.count > 0);
+	assert_string_equal(list.items[list.count - 1].decision, decision);
+	journal_decisions_clear(&list);
+}
+
+static void assert_baseline_alone(const struct world *w, uint16_t baseline)
+{
+	assert_int_equal(kernel(w)->baseline, baseline);
+	assert_int_equal(kernel(w)->canary, CANARY_NONE);
+	assert_int_equal(kernel(w)->canary_threshold, 0);
+}
+
+static enum policy_status status(const struct world *w)
+{
+	return rollout_view(w->rollout).policy->status;
+}
+
+/* ---- a good canary ------------------------------------------------------------------------------------------ */
+
+static void without_a_rollout_the_baseline_serves(void **state)
+{
+	struct world *w = *state;
+
+	assert_baseline_alone(w, V1);
+	assert_int_equal(kernel(w)->epoch, 1);
+	assert_false(rollout_is_active(w->rollout));
+	assert_int_equal(rollout_view(w->rollout).id, 0);
+	assert_int_equal(second(w, 0), 0);
+	assert_true(w->split.syn_timeout_ns == 3000000000 && w->split.response_timeout_ns == 30000000000);
+}
+
+static void starts_advances_and_is_promoted(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	assert_int_equal(kernel(w)->canary, V2);
+	assert_int_equal(kernel(w)->generation, 1);
+	assert_int_equal(kernel(w)->canary_threshold, 429496730);
+	assert_last_decision(w, "start");
+	assert_int_equal(until_decided(w, 0), 1);
+	assert_true(kernel(w)->canary_threshold == 1ULL << 32);
+	assert_last_decision(w, "advance");
+	assert_int_equal(until_decided(w, 0), 1); /* into the bake */
+	assert_int_equal(until_decided(w, 0), 1);
+	assert_last_decision(w, "promote");
+	assert_baseline_alone(w, V2);
+	assert_int_equal(kernel(w)->generation, 1);
+	assert_false(rollout_is_active(w->rollout));
+	assert_string_equal(rollout_view(w->rollout).baseline, "v2");
+	assert_string_equal(rollout_view(w->rollout).last_baseline, "v1");
+	restart(w, BOOT);
+	assert_string_equal(rollout_view(w->rollout).baseline, "v2");
+	assert_baseline_alone(w, V2);
+}
+
+static void a_bad_one_is_taken_back(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	assert_int_equal(until_decided(w, 500), 1);
+	assert_int_equal(status(w), POLICY_ROLLED_BACK);
+	assert_last_decision(w, "roll_back");
+	assert_baseline_alone(w, V1);
+	assert_true(rollout_view(w->rollout).ended == w->now);
+	start(w);
+	assert_int_equal(rollout_view(w->rollout).id, 2);
+	assert_int_equal(kernel(w)->generation, 2);
+}
+
+static void what_cannot_be_started(void **state)
+{
+	struct world *w = *state;
+	static const struct {
+		const char *canary;
+		int error;
+	} wrong[] = { { "v9", -ENOENT }, { "v1", -EINVAL }, { "v3", -EINVAL } };
+
+	for (size_t i = 0; i < 3; i++) {
+		char *error = NULL;
+
+		assert_int_equal(rollout_start(w->rollout, wrong[i].canary, w->now, &error), wrong[i].error);
+		assert_non_null(strstr(error, wrong[i].canary));
+		free(error);
+	}
+	start(w);
+	assert_int_equal(rollout_start(w->rollout, "v2", w->now, NULL), -EBUSY);
+	assert_int_equal(kernel(w)->generation, 1);
+}
+
+static void the_operator_is_heard(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(rollout_operate(w->rollout, ROLLOUT_PAUSE, w->now, NULL), -EINVAL);
+	start(w);
+	assert_int_equal(rollout_operate(w->rollout, ROLLOUT_RESUME, w->now, NULL), -EINVAL);
+	assert_int_equal(rollout_operate(w->rollout, ROLLOUT_PAUSE, w->now, NULL), 0);
+	assert_int_equal(until_decided(w, 0), 0);
+	restart(w, BOOT);
+	assert_int_equal(status(w), POLICY_PAUSED);
+	assert_int_equal(kernel(w)->canary, V2);
+	assert_int_equal(rollout_operate(w->rollout, ROLLOUT_RESUME, w->now, NULL), 0);
+	assert_int_equal(rollout_operate(w->rollout, ROLLOUT_PROMOTE, w->now, NULL), 0);
+	assert_baseline_alone(w, V2);
+}
+
+/* ---- a disk that refuses ------------------------------------------------------------------------------------- */
+
+static void a_journal_that_refuses_moves_nothing_up(void **state)
+{
+	struct world *w = *state;
+	uint32_t epoch;
+
+	refuse_writes(w, true);
+	assert_int_equal(rollout_start(w->rollout, "v2", w->now, NULL), -EROFS);
+	assert_false(rollout_is_active(w->rollout));
+	assert_baseline_alone(w, V1);
+	refuse_writes(w, false);
+	start(w);
+	refuse_writes(w, true);
+	epoch = kernel(w)->epoch;
+	assert_int_equal(until_decided(w, 0), -EROFS);
+	assert_int_equal(second(w, 0), -EROFS);
+	assert_int_equal(kernel(w)->epoch, epoch);
+	assert_int_equal(rollout_operate(w->rollout, ROLLOUT_PROMOTE, w->now, NULL), -EROFS);
+	assert_int_equal(kernel(w)->epoch, epoch);
+	refuse_writes(w, false);
+	assert_int_equal(second(w, 0), 1);
+	assert_last_decision(w, "advance");
+}
+
+static void but_keeps_no_canary_from_being_taken_back(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	refuse_writes(w, true);
+	assert_int_equal(until_decided(w, 500), 1);
+	assert_baseline_alone(w, V1);
+	assert_int_equal(rollout_view(w->rollout).unwritten, -EROFS);
+	assert_last_decision(w, "start");
+	second(w, 0);
+	assert_int_equal(rollout_view(w->rollout).unwritten, -EROFS);
+	refuse_writes(w, false);
+	second(w, 0);
+	assert_int_equal(rollout_view(w->rollout).unwritten, 0);
+	assert_last_decision(w, "roll_back");
+	restart(w, BOOT);
+	assert_int_equal(status(w), POLICY_ROLLED_BACK);
+}
+
+static void nor_from_being_aborted(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	refuse_writes(w, true);
+	assert_int_equal(rollout_operate(w->rollout, ROLLOUT_ABORT, w->now, NULL), 0);
+	assert_baseline_alone(w, V1);
+	refuse_writes(w, false);
+	w->rollout = rollout_close(w->rollout); /* writes what is unwritten */
+	assert_last_decision(w, "abort");
+	open_rollout_at(w, BOOT);
+}
+
+/* The journal still says "running"; the kernel knows better. */
+static void what_was_taken_back_unwritten_stays_so(void **state)
+{
+	struct world *w = *state;
+	struct canary_split split;
+
+	start(w);
+	refuse_writes(w, true);
+	assert_int_equal(until_decided(w, 500), 1);
+	split = w->split;
+	w->rollout = rollout_close(w->rollout); /* the disk is still full */
+	reopen(w->disk);
+	w->split = split;
+	open_rollout_at(w, BOOT);
+	assert_int_equal(status(w), POLICY_ROLLED_BACK);
+	assert_baseline_alone(w, V1);
+	assert_last_decision(w, "roll_back");
+}
+
+/* ---- the next daemon ---------------------------------------------------------------------------------------- */
+
+static void goes_on_after_a_restart(void **state)
+{
+	struct world *w = *state;
+	uint64_t threshold;
+
+	start(w);
+	assert_int_equal(until_decided(w, 0), 1);
+	threshold = kernel(w)->canary_threshold;
+	restart(w, BOOT);
+	assert_int_equal(status(w), POLICY_RUNNING);
+	assert_int_equal(rollout_view(w->rollout).id, 1);
+	assert_int_equal(rollout_view(w->rollout).policy->step, 1);
+	assert_int_equal(kernel(w)->canary_threshold, threshold);
+	assert_int_equal(until_decided(w, 0), 1);
+}
+
+/* A crash between the journal and the kernel: what is written is made so. */
+static void a_start_that_was_only_written_takes_effect(void **state)
+{
+	struct world *w = *state;
+	struct canary_split before = w->split;
+
+	start(w);
+	w->split = before;
+	restart(w, BOOT);
+	assert_int_equal(status(w), POLICY_RUNNING);
+	assert_int_equal(kernel(w)->canary, V2);
+	assert_int_equal(kernel(w)->generation, 1);
+}
+
+static void is_held_after_a_reboot(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	memset(&w->split, 0, sizeof(w->split)); /* the maps are gone */
+	restart(w, "boot-2");
+	assert_int_equal(status(w), POLICY_HELD);
+	assert_non_null(strstr(rollout_view(w->rollout).reason, "restarted"));
+	assert_int_equal(kernel(w)->canary, V2);
+	assert_last_decision(w, "hold");
+	assert_int_equal(until_decided(w, 0), 0);
+	assert_int_equal(rollout_operate(w->rollout, ROLLOUT_RESUME, w->now, NULL), 0);
+	restart(w, "boot-2");
+	assert_int_equal(status(w), POLICY_RUNNING);
+}
+
+static void a_canary_that_is_gone_is_taken_back(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	w->service.n_versions = 1;
+	restart(w, BOOT);
+	assert_int_equal(status(w), POLICY_ROLLED_BACK);
+	assert_baseline_alone(w, V1);
+}
+
+static void evidence_outlives_the_daemon(void **state)
+{
+	struct world *w = *state;
+	double before;
+
+	start(w);
+	assert_int_equal(second(w, 2), 0);
+	assert_int_equal(second(w, 2), 0);
+	before = rollout_view(w->rollout).finding->sli[FINDING_ERRORS].rollback.ln_e;
+	restart(w, BOOT);
+	second(w, 0);
+	assert_int_equal(rollout_view(w->rollout).finding->sli[FINDING_ERRORS].counts.canary_failed, 4);
+	assert_true(rollout_view(w->rollout).finding->sli[FINDING_ERRORS].rollback.ln_e <= before);
+}
+
+#define IN_WORLD(name) cmocka_unit_test_setup_teardown(name, set_up_world, tear_down_world)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		IN_WORLD(without_a_rollout_the_baseline_serves),
+		IN_WORLD(starts_advances_and_is_promoted),
+		IN_WORLD(a_bad_one_is_taken_back),
+		IN_WORLD(what_cannot_be_started),
+		IN_WORLD(the_operator_is_heard),
+		IN_WORLD(a_journal_that_refuses_moves_nothing_up),
+		IN_WORLD(but_keeps_no_canary_from_being_taken_back),
+		IN_WORLD(nor_from_being_aborted),
+		IN_WORLD(what_was_taken_back_unwritten_stays_so),
+		IN_WORLD(goes_on_after_a_restart),
+		IN_WORLD(a_start_that_was_only_written_takes_effect),
+		IN_WORLD(is_held_after_a_reboot),
+		IN_WORLD(a_canary_that_is_gone_is_taken_back),
+		IN_WORLD(evidence_outlives_the_daemon),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
