@@ -2,143 +2,20 @@
 #include "user/rollout.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "user/error.h"
+#include "user/rollout_internal.h"
 #include "user/rollout_json.h"
 #include "user/weights.h"
 
 #define CHECKPOINT_S 10.0
 
-struct rollout {
-	struct rollout_environment environment;
-	const struct config_service *service;
-	const struct inventory_service *inventory;
-	struct judge *judge;
-	int64_t id;
-	bool active;
-	char baseline[CANARY_NAME_MAX];
-	char canary[CANARY_NAME_MAX];        /* "": none */
-	char last_baseline[CANARY_NAME_MAX]; /* of the last rollout */
-	char last_canary[CANARY_NAME_MAX];
-	uint32_t generation;
-	double started;
-	double ended;
-	struct policy_plan plan;
-	struct policy_state policy;
-	struct finding finding;
-	double since_checkpoint_s;
-	int unwritten; /* the last decision took effect, but not the journal's: why; it is tried again every tick */
-	struct policy_decision last_decision;
-	double last_decision_s;
-	uint64_t published_ns;
-	void *judge_state; /* judge_state_size() bytes */
-};
-
-/* ---- journal ------------------------------------------------------------------------------------------------ */
-
-struct rows {
-	struct journal_service service;
-	struct journal_rollout rollout;
-	struct journal_decision decision;
-	char *plan;
-	char *policy;
-	char *counts;
-};
-
-static char *print_json(json_t *json)
-{
-	char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(17));
-
-	json_decref(json);
-	return text;
-}
-
-static uint32_t ppm(double share)
-{
-	return lround(share * 1e6);
-}
-
 static const char *or_null(const char *text)
 {
 	return *text ? text : NULL;
-}
-
-static void rows_deinit(struct rows *rows)
-{
-	free(rows->plan);
-	free(rows->policy);
-	free(rows->counts);
-}
-
-/* `to` is the rollout as it will be once the decision has been written. */
-static int rows_init(struct rows *rows, const struct rollout *to, const struct policy_decision *decision, double unix_s)
-{
-	*rows = (struct rows){
-		.plan = print_json(rollout_json_plan(&to->plan)),
-		.policy = print_json(rollout_json_policy(&to->policy)),
-		.counts = decision ? print_json(rollout_json_counts(&decision->counts)) : NULL,
-	};
-	if (!rows->plan || !rows->policy || (decision && !rows->counts))
-		return -ENOMEM;
-	judge_save(to->judge, to->judge_state);
-	rows->service = (struct journal_service){
-		.name = to->service->name, .baseline = to->baseline, .canary = or_null(to->canary),
-		.generation = to->generation, .epoch = weights_active(to->environment.split)->epoch,
-		.weight_ppm = ppm(to->policy.weight),
-	};
-	rows->rollout = (struct journal_rollout){
-		.id = to->id, .service = to->service->name, .canary = to->last_canary, .baseline = to->last_baseline,
-		.state = policy_status_name(to->policy.status), .phase = policy_phase_name(to->policy.phase),
-		.step = to->policy.step, .weight_ppm = ppm(to->policy.weight), .plan = rows->plan,
-		.policy = rows->policy, .judge = to->judge_state, .judge_size = judge_state_size(),
-		.boot_id = to->environment.boot_id, .started = to->started, .ended = to->ended,
-		.reason = to->policy.reason,
-	};
-	if (decision)
-		rows->decision = (struct journal_decision){
-			.rollout = to->id, .t = unix_s, .decision = policy_kind_name(decision->kind),
-			.state = rows->rollout.state, .step = decision->step,
-			.weight_from_ppm = ppm(decision->weight_from), .weight_to_ppm = ppm(decision->weight_to),
-			.sli = or_null(decision->sli), .value = decision->value, .bound = decision->bound,
-			.counts = rows->counts, .reason = decision->reason,
-		};
-	return 0;
-}
-
-static int journal_failed(const struct rollout *rollout, int r, char **ret_error)
-{
-	const char *why = journal_error(rollout->environment.journal);
-
-	return error_set(ret_error, r, "%s", *why ? why : strerror(-r));
-}
-
-static int write_decision(struct rollout *to, const struct policy_decision *decision, double unix_s, char **ret_error)
-{
-	struct journal *journal = to->environment.journal;
-	struct rows rows;
-	int r = rows_init(&rows, to, decision, unix_s);
-
-	if (!r && decision->kind == POLICY_START)
-		r = journal_rollout_create(journal, &rows.rollout, &rows.service, &rows.decision, &to->id);
-	else if (!r)
-		r = journal_rollout_update(journal, &rows.rollout, &rows.service, &rows.decision);
-	rows_deinit(&rows);
-	return r ? journal_failed(to, r, ret_error) : 0;
-}
-
-/* Not worth an error: the evidence since the last one is lost with a crash, which only makes the judge slower. */
-static void checkpoint(struct rollout *rollout)
-{
-	struct rows rows;
-
-	if (!rows_init(&rows, rollout, NULL, 0))
-		journal_rollout_update(rollout->environment.journal, &rows.rollout, NULL, NULL);
-	rows_deinit(&rows);
-	rollout->since_checkpoint_s = 0;
 }
 
 /* ---- kernel ------------------------------------------------------------------------------------------------- */
@@ -201,7 +78,7 @@ static int commit(struct rollout *rollout, struct rollout *to, const struct poli
 		to->active = false;
 		to->ended = unix_s;
 	}
-	r = write_decision(to, decision, unix_s, must_happen(decision->kind) ? NULL : ret_error);
+	r = rollout_write(to, decision, unix_s, must_happen(decision->kind) ? NULL : ret_error);
 	if (r && !must_happen(decision->kind))
 		return r;
 	to->unwritten = r;
@@ -218,7 +95,7 @@ static int commit(struct rollout *rollout, struct rollout *to, const struct poli
 static void write_late(struct rollout *rollout)
 {
 	if (rollout->unwritten)
-		rollout->unwritten = write_decision(rollout, &rollout->last_decision, rollout->last_decision_s, NULL);
+		rollout->unwritten = rollout_write(rollout, &rollout->last_decision, rollout->last_decision_s, NULL);
 }
 
 static void plan_from_config(const struct config_rollout *config, struct policy_plan *ret)
@@ -316,7 +193,7 @@ int rollout_tick(struct rollout *rollout, const struct sample *sample, double un
 		rollout->policy = to.policy;
 		rollout->since_checkpoint_s += sample->elapsed_ns / 1e9;
 		if (rollout->since_checkpoint_s >= CHECKPOINT_S)
-			checkpoint(rollout);
+			rollout_checkpoint(rollout);
 		return 0;
 	}
 	r = commit(rollout, &to, &decision, unix_s, ret_error);
@@ -334,7 +211,7 @@ static int load_service(struct rollout *rollout, char **ret_error)
 	snprintf(rollout->baseline, sizeof(rollout->baseline), "%s", rollout->service->baseline);
 	rollout->generation = weights_active(rollout->environment.split)->generation;
 	if (r)
-		return r == -ENOENT ? 0 : journal_failed(rollout, r, ret_error);
+		return r == -ENOENT ? 0 : rollout_journal_failed(rollout, r, ret_error);
 	if (inventory_find_version(rollout->inventory, row->baseline))
 		snprintf(rollout->baseline, sizeof(rollout->baseline), "%s", row->baseline);
 	if (row->generation > rollout->generation)
@@ -399,7 +276,7 @@ static int load_rollout(struct rollout *rollout, double unix_s, char **ret_error
 	int r = journal_rollouts_list(rollout->environment.journal, rollout->service->name, 1, &rows);
 
 	if (r)
-		return journal_failed(rollout, r, ret_error);
+		return rollout_journal_failed(rollout, r, ret_error);
 	if (rows.count) {
 		take_row(rollout, &rows.items[0]);
 		if (rows.items[0].plan)
@@ -448,7 +325,7 @@ struct rollout *rollout_close(struct rollout *rollout)
 	if (!rollout)
 		return NULL;
 	if (rollout->active)
-		checkpoint(rollout);
+		rollout_checkpoint(rollout);
 	write_late(rollout);
 	judge_free(rollout->judge);
 	free(rollout->judge_state);
