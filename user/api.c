@@ -261,7 +261,7 @@ static void post_service(struct api *api, const struct http_request *request, co
 			answer(response, 200, view_rollout(service));
 		return;
 	}
-	answer_error(response, 404, "not_found", "a rollout can be told pause, resume, promote and abort");
+	answer_error(response, 404, "not_found", "there is no such verb (pause, resume, promote or abort)");
 }
 
 static const char *explain_source(uint16_t source)
