@@ -20,6 +20,11 @@ double histogram_upper_s(unsigned bucket)
 	return exp2((double)bucket / PER_OCTAVE + CANARY_HISTOGRAM_MIN_EXP);
 }
 
+double histogram_mid_s(unsigned bucket)
+{
+	return histogram_upper_s(bucket) * (bucket > 0 ? exp2(-0.5 / PER_OCTAVE) : 1);
+}
+
 unsigned histogram_bucket(double seconds)
 {
 	unsigned bucket;
@@ -103,9 +108,5 @@ bool histogram_subtract(struct histogram *left, const struct histogram *other)
 
 double histogram_quantile_mid_s(const struct histogram *h, double q)
 {
-	unsigned bucket = histogram_quantile_bucket(h, q);
-
-	if (bucket == 0 || bucket >= LAST || !histogram_count(h))
-		return histogram_quantile_s(h, q);
-	return histogram_upper_s(bucket) * exp2(-0.5 / PER_OCTAVE);
+	return histogram_count(h) ? histogram_mid_s(histogram_quantile_bucket(h, q)) : NAN;
 }

@@ -18,6 +18,9 @@ struct histogram {
 /* The upper edge of a bucket in seconds, which the bucket includes. INFINITY for the last one and beyond. */
 double histogram_upper_s(unsigned bucket);
 
+/* The geometric middle of a bucket, for showing; the edge where the bucket has but one. */
+double histogram_mid_s(unsigned bucket);
+
 /* The bucket (lower, upper] that holds a duration. What is negative or NaN is in bucket 0. */
 unsigned histogram_bucket(double seconds);
 

@@ -78,5 +78,5 @@ bool past_quantile_bucket(const struct past *past, double q, unsigned *ret)
 
 double past_quantile_s(const struct past *past, double q)
 {
-	return past->samples > 0 ? histogram_upper_s(quantile_bucket(past, q)) : NAN;
+	return past->samples > 0 ? histogram_mid_s(quantile_bucket(past, q)) : NAN;
 }

@@ -35,7 +35,7 @@ double past_share_bound(const struct past *past, double z);
  */
 bool past_quantile_bucket(const struct past *past, double q, unsigned *ret);
 
-/* The q-quantile in seconds, for showing: also from a short past; NAN without one. */
+/* The q-quantile in seconds, for showing: the middle of its bucket, also from a short past; NAN without one. */
 double past_quantile_s(const struct past *past, double q);
 
 #endif
