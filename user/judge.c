@@ -19,7 +19,7 @@
 #include "user/warmup.h"
 
 #define STATE_MAGIC 0x6a79726e61634a31ULL
-#define STATE_VERSION 1
+#define STATE_VERSION 2
 #define FEW_EVENTS 3.0 /* so many events should have come before silence means anything */
 #define PAST_STANDARD_ERRORS 2.0
 
@@ -29,6 +29,7 @@ struct judge_state {
 	struct latency_sli latency;
 	struct past past; /* the baseline's */
 	struct noise noise;
+	struct latency_noise latency_noise;
 	struct noise_aa aa;
 	struct warmup warmup;
 	struct burn burn;
@@ -82,6 +83,7 @@ void judge_rollout_begin(struct judge *j)
 
 	errors_init(&s->errors, late);
 	latency_init(&s->latency, late);
+	latency_noise_cut(&s->latency_noise);
 	noise_aa_init(&s->aa);
 	memset(&s->warmup, 0, sizeof(s->warmup));
 	memset(&s->burn, 0, sizeof(s->burn));
@@ -94,6 +96,7 @@ void judge_step_begin(struct judge *j, uint64_t now_ns)
 	(void)now_ns;
 	errors_step(&j->state.errors);
 	latency_step(&j->state.latency);
+	latency_noise_cut(&j->state.latency_noise);
 }
 
 /* ---- learning -------------------------------------------------------------------------------------------- */
@@ -105,6 +108,7 @@ static double phi(const struct judge *j)
 
 static void remember_baseline(struct judge *j, const struct sample *sample, double forget_s)
 {
+	latency_noise_add(&j->state.latency_noise, &j->state.past, &sample->baseline, sample->elapsed_ns, forget_s);
 	past_add(&j->state.past, &sample->baseline, sample->elapsed_ns, j->config.history_s);
 	noise_add(&j->state.noise, &sample->baseline, sample->elapsed_ns, forget_s);
 }
@@ -140,13 +144,16 @@ static struct errors_terms errors_terms(const struct judge *j, const struct samp
 
 static struct latency_terms latency_terms(const struct judge *j)
 {
-	return (struct latency_terms){
+	struct latency_terms terms = {
 		.delta = j->config.delta,
 		.delta_promotion = j->config.delta_promotion,
-		.phi = 1,
 		.history_s = j->config.history_s,
 		.patience_ns = ns(j->config.no_data_s),
 	};
+
+	for (unsigned i = 0; i < LATENCY_MARKS; i++)
+		terms.phi[i] = j->config.noise ? noise_series_phi(&j->state.latency_noise.mark[i]) : 1;
+	return terms;
 }
 
 static void begin_block(struct judge_state *s, uint64_t block_ns)

@@ -53,7 +53,7 @@ static void add_worse(struct latency_sli *l, const struct latency_terms *t, unsi
 
 	recent_add(&l->recent[i], c, elapsed_ns);
 	if (sequential_pool_add(&l->worse_pool[i], c, elapsed_ns, t->patience_ns, &both))
-		sequential_ratio(&l->worse[i], SEQUENTIAL_WORSE, 1, t->phi, &both);
+		sequential_ratio(&l->worse[i], SEQUENTIAL_WORSE, 1, t->phi[i], &both);
 }
 
 static void add_better(struct latency_sli *l, const struct latency_terms *t, unsigned i,
@@ -63,7 +63,7 @@ static void add_better(struct latency_sli *l, const struct latency_terms *t, uns
 
 	sequential_counts_add(&l->better_total[i], c);
 	if (sequential_pool_add(&l->better_pool[i], c, elapsed_ns, t->patience_ns, &both))
-		sequential_ratio(&l->better[i], SEQUENTIAL_BETTER, 1, t->phi, &both);
+		sequential_ratio(&l->better[i], SEQUENTIAL_BETTER, 1, t->phi[i], &both);
 }
 
 void latency_add(struct latency_sli *l, const struct latency_terms *terms, const struct past *past,
@@ -83,13 +83,30 @@ void latency_add(struct latency_sli *l, const struct latency_terms *terms, const
 		add_worse(l, terms, i, &c, elapsed_ns);
 		if (i == LATENCY_P95) {
 			c = slow(baseline, bucket, canary, bucket);
-			sequential_interval_add(&l->interval, terms->phi, &c);
+			sequential_interval_add(&l->interval, terms->phi[i], &c);
 		}
 		if (i >= LATENCY_PROMOTION_MARKS)
 			continue;
 		c = slow(baseline, bucket, canary, histogram_edge_at_most((1 + terms->delta_promotion) * tau_s));
 		add_better(l, terms, i, &c, elapsed_ns);
 	}
+}
+
+void latency_noise_add(struct latency_noise *noise, const struct past *past, const struct sample_version *baseline,
+		       uint64_t elapsed_ns, double forget_s)
+{
+	for (unsigned i = 0; i < LATENCY_MARKS; i++) {
+		unsigned bucket;
+
+		if (past_quantile_bucket(past, mark[i], &bucket))
+			noise_series_add(&noise->mark[i], &baseline->ttfb, bucket, elapsed_ns, forget_s);
+	}
+}
+
+void latency_noise_cut(struct latency_noise *noise)
+{
+	for (unsigned i = 0; i < LATENCY_MARKS; i++)
+		noise_series_cut(&noise->mark[i]);
 }
 
 double latency_ln_worse(const struct latency_sli *l)

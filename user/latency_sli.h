@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "user/finding.h"
+#include "user/noise.h"
 #include "user/past.h"
 #include "user/recent.h"
 #include "user/sequential.h"
@@ -35,10 +36,18 @@ struct latency_sli {
 	struct past canary; /* for showing */
 };
 
+/*
+ * How the baseline's slow requests cluster, at each mark: a stall hits all that are under way. Backends are not told
+ * apart in latency, so this is learnt in time (noise_series). Plain data, zero to begin.
+ */
+struct latency_noise {
+	struct noise_series mark[LATENCY_MARKS];
+};
+
 struct latency_terms {
 	double delta;
 	double delta_promotion;
-	double phi;
+	double phi[LATENCY_MARKS];
 	double history_s;
 	uint64_t patience_ns;
 };
@@ -59,6 +68,13 @@ void latency_step(struct latency_sli *l);
 void latency_add(struct latency_sli *l, const struct latency_terms *terms, const struct past *past,
 		 const struct sample_version *baseline, const struct sample_version *canary, bool judged,
 		 uint64_t elapsed_ns);
+
+/* Adds a tick of the baseline; `past` is its past before this tick. forget_s as in noise_add(). */
+void latency_noise_add(struct latency_noise *noise, const struct past *past, const struct sample_version *baseline,
+		       uint64_t elapsed_ns, double forget_s);
+
+/* The baseline gets another share of the traffic from now on: its latency before and after are not to be compared. */
+void latency_noise_cut(struct latency_noise *noise);
 
 double latency_ln_worse(const struct latency_sli *l);
 double latency_ln_worse_p99(const struct latency_sli *l);

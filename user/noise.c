@@ -12,15 +12,16 @@
 #define NS_PER_S 1000000000ULL
 #define ENOUGH 5.0 /* φ of a block length counts from this much expected variance */
 #define SIGNIFICANT 2.5 /* … and from so many standard errors above 1: the largest of four is often a little above */
-#define LONGEST_IN_TIME_NS (60 * NS_PER_S) /* a version is not the same as itself much earlier */
-#define UNKNOWN 3.0 /* φ where nothing is known */
+#define UNKNOWN 3.0 /* φ where nothing is known; */
+#define KNOWN 5.0   /* of a series something is after so many comparisons */
+#define OUTLIER 30.0 /* times chance: no comparison in time counts for more, lest one step of the load rules for hours */
 #define AA_EPOCH_NS (600 * NS_PER_S)
 #define AA_BLOCK_NS (30 * NS_PER_S)
 
 static const uint64_t length_ns[NOISE_LENGTHS] = { NS_PER_S, 10 * NS_PER_S, 60 * NS_PER_S, 300 * NS_PER_S };
 
 /* Adds the cells' deviation from their common rate. */
-static void compare(struct noise_blocks *b, const struct noise_cell *cell, unsigned n_cells)
+static void compare(struct noise_sums *sums, const struct noise_cell *cell, unsigned n_cells)
 {
 	double n = 0, y = 0, cells = 0;
 
@@ -34,35 +35,47 @@ static void compare(struct noise_blocks *b, const struct noise_cell *cell, unsig
 	for (unsigned i = 0; i < n_cells; i++) {
 		double share = (double)cell[i].n / n, e = y * share;
 
-		b->excess += ((double)cell[i].y - e) * ((double)cell[i].y - e);
-		b->expected += e * (1 - share);
+		sums->excess += ((double)cell[i].y - e) * ((double)cell[i].y - e);
+		sums->expected += e * (1 - share);
 	}
-	b->freedom += cells - 1;
+	sums->freedom += cells - 1;
 }
 
 /* A block against its two neighbours in time: a steady rise or fall is no deviation. */
-static void compare_in_time(struct noise_blocks *b, struct noise_cell only)
+static void compare_in_time(struct noise_sums *sums, struct noise_cell before[2], uint32_t *n_before,
+			    struct noise_cell last)
 {
 	struct noise_cell pair[2];
+	struct noise_sums one = { 0 };
 
-	if (b->n_before < 2) {
-		b->before[b->n_before++] = only;
+	if (*n_before < 2) {
+		before[(*n_before)++] = last;
 		return;
 	}
-	pair[0] = b->before[1];
-	pair[1] = (struct noise_cell){ b->before[0].n + only.n, b->before[0].y + only.y };
-	compare(b, pair, 2);
-	b->n_before = 0;
+	pair[0] = before[1];
+	pair[1] = (struct noise_cell){ before[0].n + last.n, before[0].y + last.y };
+	compare(&one, pair, 2);
+	sums->excess += fmin(one.excess, OUTLIER * one.expected);
+	sums->expected += one.expected;
+	sums->freedom += one.freedom;
+	*n_before = 0;
 }
 
-static void end_block(struct noise_blocks *b, double forget, bool in_time)
+static void fade(struct noise_sums *sums, uint64_t age_ns, double forget_s)
+{
+	double keep = forget_s > 0 ? exp(-(double)age_ns / NS_PER_S / forget_s) : 1;
+
+	sums->excess *= keep;
+	sums->expected *= keep;
+	sums->freedom *= keep;
+}
+
+static void end_block(struct noise_blocks *b, double forget_s, bool in_time)
 {
 	struct noise_cell only = { 0 };
 	unsigned active = 0;
 
-	b->excess *= forget;
-	b->expected *= forget;
-	b->freedom *= forget;
+	fade(&b->sums, b->age_ns, forget_s);
 	for (unsigned i = 0; i < ROSTER_SLOTS; i++) {
 		if (b->backend[i].n == 0)
 			continue;
@@ -70,9 +83,9 @@ static void end_block(struct noise_blocks *b, double forget, bool in_time)
 		active++;
 	}
 	if (active > 1)
-		compare(b, b->backend, ROSTER_SLOTS);
+		compare(&b->sums, b->backend, ROSTER_SLOTS);
 	else if (active == 1 && in_time)
-		compare_in_time(b, only);
+		compare_in_time(&b->sums, b->before, &b->n_before, only);
 	memset(b->backend, 0, sizeof(b->backend));
 	b->age_ns = 0;
 }
@@ -110,28 +123,30 @@ void noise_add(struct noise *noise, const struct sample_version *baseline, uint6
 
 		b->age_ns += elapsed_ns;
 		if (b->age_ns >= length_ns[l])
-			end_block(b, forget_s > 0 ? exp(-(double)b->age_ns / NS_PER_S / forget_s) : 1,
-				  length_ns[l] <= LONGEST_IN_TIME_NS);
+			end_block(b, forget_s, l < NOISE_SERIES_LENGTHS);
 	}
 }
 
 /* The standard error of φ_b about 1 were there chance alone: that of a χ² over its degrees, and of few failures. */
-static double standard_error(const struct noise_blocks *b)
+static double standard_error(const struct noise_sums *sums)
 {
-	return sqrt(2 / b->freedom + 1 / b->expected);
+	return sqrt(2 / sums->freedom + 1 / sums->expected);
+}
+
+/* φ_b where it counts, else 1. */
+static double phi_of(const struct noise_sums *sums)
+{
+	double phi = sums->excess / sums->expected;
+
+	return sums->expected >= ENOUGH && phi > 1 + SIGNIFICANT * standard_error(sums) ? phi : 1;
 }
 
 double noise_phi(const struct noise *noise)
 {
 	double phi = 1;
 
-	for (unsigned l = 0; l < NOISE_LENGTHS; l++) {
-		const struct noise_blocks *b = &noise->blocks[l];
-		double phi_b = b->excess / b->expected;
-
-		if (b->expected >= ENOUGH && phi_b > 1 + SIGNIFICANT * standard_error(b))
-			phi = fmax(phi, phi_b);
-	}
+	for (unsigned l = 0; l < NOISE_LENGTHS; l++)
+		phi = fmax(phi, phi_of(&noise->blocks[l].sums));
 	return phi;
 }
 
@@ -140,8 +155,50 @@ double noise_phi_cautious(const struct noise *noise)
 	bool known = false;
 
 	for (unsigned l = 0; l < NOISE_LENGTHS; l++)
-		known = known || noise->blocks[l].expected >= ENOUGH;
+		known = known || noise->blocks[l].sums.expected >= ENOUGH;
 	return known ? noise_phi(noise) : UNKNOWN;
+}
+
+void noise_series_add(struct noise_series *series, const struct histogram *h, unsigned tau, uint64_t elapsed_ns,
+		      double forget_s)
+{
+	uint64_t n = histogram_count(h);
+
+	for (unsigned l = 0; l < NOISE_SERIES_LENGTHS; l++) {
+		struct noise_series_blocks *b = &series->blocks[l];
+
+		if (b->n_before == 0 && b->age_ns == 0)
+			b->tau = tau;
+		b->cell.n += n;
+		b->cell.y += histogram_count_above(h, b->tau);
+		b->age_ns += elapsed_ns;
+		if (b->age_ns < length_ns[l])
+			continue;
+		fade(&b->sums, b->age_ns, forget_s);
+		compare_in_time(&b->sums, b->before, &b->n_before, b->cell);
+		b->cell = (struct noise_cell){ 0 };
+		b->age_ns = 0;
+	}
+}
+
+void noise_series_cut(struct noise_series *series)
+{
+	for (unsigned l = 0; l < NOISE_SERIES_LENGTHS; l++) {
+		series->blocks[l].cell = (struct noise_cell){ 0 };
+		series->blocks[l].n_before = 0;
+		series->blocks[l].age_ns = 0;
+	}
+}
+
+double noise_series_phi(const struct noise_series *series)
+{
+	double phi = 1;
+
+	if (series->blocks[0].sums.freedom < KNOWN)
+		return UNKNOWN;
+	for (unsigned l = 0; l < NOISE_SERIES_LENGTHS; l++)
+		phi = fmax(phi, phi_of(&series->blocks[l].sums));
+	return phi;
 }
 
 void noise_aa_init(struct noise_aa *aa)

@@ -17,23 +17,43 @@
 #include "user/sample.h"
 #include "user/sequential.h"
 
-#define NOISE_LENGTHS 4 /* blocks of 1, 10, 60 and 300 s */
+#define NOISE_LENGTHS 4        /* blocks of 1, 10, 60 and 300 s; */
+#define NOISE_SERIES_LENGTHS 3 /* in time not the last: a version is not the same as itself much earlier */
 
 struct noise_cell {
 	uint64_t n;
 	uint64_t y;
 };
 
-/* The blocks of one length. */
+struct noise_sums {
+	double excess;   /* ΣΣ (y_i − e_i)² */
+	double expected; /* ΣΣ e_i·(1 − n_i/N) */
+	double freedom;  /* degrees of freedom behind the two */
+};
+
+/* The blocks of one length, backend beside backend. */
 struct noise_blocks {
 	uint64_t age_ns; /* of the block that is being filled */
 	struct noise_cell backend[ROSTER_SLOTS];
 	struct noise_cell before[2]; /* the two blocks before, where there is but one backend */
 	uint32_t n_before;
 	uint32_t zero;
-	double excess;        /* ΣΣ (y_i − e_i)² */
-	double expected;      /* ΣΣ e_i·(1 − n_i/N) */
-	double freedom;       /* degrees of freedom behind the two */
+	struct noise_sums sums;
+};
+
+/*
+ * The slow requests of one version alone, each block beside its neighbours in time. It takes what both versions suffer
+ * from for noise too and errs towards caution; a steady rise or fall is no noise. Zero to begin.
+ */
+struct noise_series {
+	struct noise_series_blocks {
+		uint64_t age_ns;
+		struct noise_cell cell;
+		struct noise_cell before[2];
+		uint32_t n_before;
+		uint32_t tau; /* bucket above which a request is slow; the same for blocks that are compared */
+		struct noise_sums sums;
+	} blocks[NOISE_SERIES_LENGTHS];
 };
 
 struct noise {
@@ -51,6 +71,15 @@ double noise_phi(const struct noise *noise);
 
 /* The same for a decision that cannot wait until φ is known: what is not known yet is taken for noisy. */
 double noise_phi_cautious(const struct noise *noise);
+
+/* The same for a series of latencies, where a request is slow above the bucket `tau` as things are now. */
+void noise_series_add(struct noise_series *series, const struct histogram *h, unsigned tau, uint64_t elapsed_ns,
+		      double forget_s);
+
+/* What comes next is not to be compared with what was before: the traffic is divided anew. */
+void noise_series_cut(struct noise_series *series);
+
+double noise_series_phi(const struct noise_series *series);
 
 /* Baseline against baseline. */
 struct noise_aa {

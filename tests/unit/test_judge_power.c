@@ -206,6 +206,47 @@ static void bursts_known_from_the_baseline_are_no_evidence(void **state)
 	free(s);
 }
 
+/* Every now and then a stall makes a third of the requests under way slow, on either version alike. */
+static void stall(struct traffic *t, struct sample_version *v)
+{
+	if (traffic_uniform(t) > t->tick_s / 20)
+		return;
+	for (unsigned i = 0; i < histogram_bucket(0.1); i++) {
+		uint64_t slow = v->ttfb.bucket[i] / 3;
+
+		v->ttfb.bucket[i] -= slow;
+		v->ttfb.bucket[histogram_bucket(0.2)] += slow;
+	}
+}
+
+static void stalls_that_both_have_are_no_evidence(void **state)
+{
+	struct finding *f = *state;
+	struct sample *s = calloc(1, sizeof(*s));
+
+	for (unsigned i = 0; i < 10; i++) {
+		struct traffic t = traffic(5000 + i);
+		struct judge *j = new_judge(0);
+
+		t.latency = 1;
+		t.rate = 200;
+		t.share = 0.2;
+		for (unsigned second = 0; second < 700; second++) {
+			traffic_tick(&t, s);
+			stall(&t, &s->baseline);
+			stall(&t, &s->canary);
+			if (second < 300) {
+				judge_history(j, s);
+				continue;
+			}
+			judge_tick(j, s, f);
+			assert_true(f->ln_e_rollback < f->ln_bound);
+		}
+		judge_free(j);
+	}
+	free(s);
+}
+
 static int set_up(void **state)
 {
 	*state = calloc(1, sizeof(struct finding));
@@ -231,6 +272,7 @@ int main(void)
 		cmocka_unit_test(a_p95_20_percent_up_within_90_s),
 		cmocka_unit_test(a_late_onset_is_not_drowned),
 		cmocka_unit_test(bursts_known_from_the_baseline_are_no_evidence),
+		cmocka_unit_test(stalls_that_both_have_are_no_evidence),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

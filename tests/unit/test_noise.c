@@ -94,9 +94,9 @@ static void the_formula_by_hand(void **state)
 	set_backend(&x->v, 0, "a", 100, 5);
 	set_backend(&x->v, 1, "b", 100, 5);
 	noise_add(&x->noise, &x->v, SECOND, 0);
-	assert_true(fabs(x->noise.blocks[0].excess - 18) < 1e-9);
-	assert_true(fabs(x->noise.blocks[0].expected - 10) < 1e-9);
-	assert_true(fabs(x->noise.blocks[0].freedom - 2) < 1e-9);
+	assert_true(fabs(x->noise.blocks[0].sums.excess - 18) < 1e-9);
+	assert_true(fabs(x->noise.blocks[0].sums.expected - 10) < 1e-9);
+	assert_true(fabs(x->noise.blocks[0].sums.freedom - 2) < 1e-9);
 	assert_true(noise_phi(&x->noise) == 1); /* 1.8 from two degrees of freedom is chance */
 }
 
@@ -135,6 +135,36 @@ static void without_failures_nothing_is_known(void **state)
 	for (unsigned i = 0; i < 10; i++)
 		noise_add(&x->noise, &x->v, SECOND, 0);
 	assert_true(noise_phi_cautious(&x->noise) == 1);
+}
+
+/* Slow requests in tens, at a mark that moves: ten times the variance of chance, and one step of the load is no more. */
+static void slow_requests_that_cluster_are_noise(void **state)
+{
+	struct noise_series *series = calloc(1, sizeof(*series));
+	struct fixture *x = *state;
+	struct traffic t = traffic(3);
+
+	assert_true(noise_series_phi(series) == 3); /* not known yet */
+	for (unsigned i = 0; i < 600; i++) {
+		x->v.ttfb.bucket[300] = 950;
+		x->v.ttfb.bucket[400] = traffic_poisson(&t, 50);
+		noise_series_add(series, &x->v.ttfb, 350 + i % 40, SECOND, 0);
+	}
+	assert_true(noise_series_phi(series) < 1.5);
+	for (unsigned i = 0; i < 600; i++) {
+		x->v.ttfb.bucket[400] = 10 * traffic_poisson(&t, 5);
+		noise_series_add(series, &x->v.ttfb, 350, SECOND, 0);
+	}
+	assert_true(noise_series_phi(series) > 3 && noise_series_phi(series) < 15);
+	memset(series, 0, sizeof(*series));
+	for (unsigned i = 0; i < 1200; i++) {
+		if (i == 600) /* the rollout makes a step */
+			noise_series_cut(series);
+		x->v.ttfb.bucket[400] = traffic_poisson(&t, i < 600 ? 50 : 20);
+		noise_series_add(series, &x->v.ttfb, 350, SECOND, 0);
+	}
+	assert_true(noise_series_phi(series) < 1.5);
+	free(series);
 }
 
 static void noise_before_a_rollout_fades(void **state)
@@ -262,6 +292,7 @@ int main(void)
 		TEST(the_formula_by_hand),
 		TEST(one_backend_is_compared_with_itself),
 		TEST(without_failures_nothing_is_known),
+		TEST(slow_requests_that_cluster_are_noise),
 		TEST(noise_before_a_rollout_fades),
 		TEST(aa_fires_when_the_halves_differ),
 		TEST(slots_follow_their_backends),
