@@ -154,7 +154,9 @@ _Static_assert(offsetof(struct config_backend, address) == 0, "the text comes fi
 	X(CYAML_FIELD_FLOAT("block_s", MAY, struct judge_config, block_s),                                          \
 	  "30", 0, DAY_S, NULL, "the evidence is also gathered anew this often, for a late regression; 0: never")   \
 	X(CYAML_FIELD_FLOAT("p0", MAY, struct judge_config, p0),                                                    \
-	  "0.005", 1e-9, 0.5, NULL, "ratio of failures that is never a reason to roll back")                        \
+	  "0.005", 1e-9, 0.5, NULL, "ratio of failures below which a canary may always pass")                       \
+	X(CYAML_FIELD_FLOAT("p0_rollback", MAY, struct judge_config, p0_rollback),                                  \
+	  "0.001", 1e-9, 0.5, NULL, "ratio of failures that is never a reason to roll back")                        \
 	X(CYAML_FIELD_FLOAT("hold_evidence", MAY, struct judge_config, hold_evidence),                              \
 	  "5", 1.01, 1e9, NULL, "evidence against the canary at which nothing moves up any more")                   \
 	X(CYAML_FIELD_FLOAT("warmup_s", MAY, struct judge_config, warmup_s),                                        \

@@ -148,7 +148,7 @@ static void test_judge_defaults(void **state)
 	assert_true(judge->alpha == 0.01 && judge->alpha_promotion == 0.05);
 	assert_true(judge->margin == 1.25 && judge->margin_promotion == 2);
 	assert_true(judge->delta == 0.1 && judge->delta_promotion == 0.25);
-	assert_true(judge->block_s == 30 && judge->p0 == 0.005 && judge->hold_evidence == 5);
+	assert_true(judge->block_s == 30 && judge->hold_evidence == 5 && judge->p0 == 0.005 && judge->p0_rollback == 0.001);
 	assert_true(judge->warmup_s == 60 && judge->guard_margin == 10 && judge->guard_evidence == 1000);
 	assert_true(judge->guard_failures == 5 && judge->no_data_s == 10);
 	assert_true(judge->noise && judge->aa && judge->noise_history_s == 1200 && judge->history_s == 300);
