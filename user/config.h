@@ -29,6 +29,10 @@
 #define CONFIG_BACKENDS_MAX 4096
 #define CONFIG_STEPS_MAX 16
 #define CONFIG_BLACKOUTS_MAX 64
+#define CONFIG_HOOKS_MAX 32  /* of a service */
+#define CONFIG_ALERTS_MAX 16 /* receivers */
+#define CONFIG_URL_MAX 256   /* bytes of a URL, NUL included */
+#define CONFIG_COMMAND_MAX 512
 
 enum config_mode {
 	CONFIG_MODE_DNAT = 0,
@@ -47,6 +51,28 @@ enum config_on_new_canary {
 enum config_promote {
 	CONFIG_PROMOTE_AUTO = 0,
 	CONFIG_PROMOTE_NEVER = 1,
+};
+
+/* What a hook is asked for, or told about. */
+enum config_hook_on {
+	CONFIG_HOOK_BEFORE_START = 0, /* has to agree before a rollout starts */
+	CONFIG_HOOK_GATE,             /* has to agree each time a step would be left */
+	CONFIG_HOOK_BEFORE_STEP,      /* runs once before the weight moves up, and has to succeed */
+	CONFIG_HOOK_AFTER_STEP,       /* is told that the weight has moved up */
+	CONFIG_HOOK_PROMOTED,         /* is told of the end */
+	CONFIG_HOOK_ROLLED_BACK,      /* is told of the end */
+	CONFIG_HOOK_EVENTS,
+};
+
+enum config_alert_kind {
+	CONFIG_ALERT_ALERTMANAGER = 0,
+	CONFIG_ALERT_WEBHOOK,
+};
+
+enum config_severity {
+	CONFIG_SEVERITY_OFF = 0,
+	CONFIG_SEVERITY_TICKET,
+	CONFIG_SEVERITY_PAGE,
 };
 
 struct config_interface {
@@ -99,6 +125,39 @@ struct config_rollout {
 	double adaptive_growth;
 };
 
+struct config_hook {
+	enum config_hook_on on;
+	char name[CANARY_NAME_MAX]; /* of its own in the service; given one where the file has none */
+	char command[CONFIG_COMMAND_MAX]; /* this or the other */
+	char url[CONFIG_URL_MAX];
+	double timeout_s;
+	uint32_t retries;
+};
+
+/* Where alerts go. */
+struct config_alert {
+	char url[CONFIG_URL_MAX]; /* of an Alertmanager: without /api/v2/alerts */
+	enum config_alert_kind kind;
+	double timeout_s;
+};
+
+/* When there is an alert, and how grave it is. */
+struct config_alert_rules {
+	enum config_severity error_delta;
+	double error_delta_percent;
+	enum config_severity service_down;
+	double service_down_percent;
+	enum config_severity crash_loop;
+	enum config_severity drift;
+	enum config_severity rolled_back;
+	enum config_severity held;
+	double held_s;
+	double repeat_s;
+	double resolve_s;
+	char generator_url[CONFIG_URL_MAX]; /* "": none */
+	char runbook_url[CONFIG_URL_MAX];   /* "": none; the alert's name is appended */
+};
+
 struct config_service {
 	char name[CANARY_NAME_MAX];
 	char vip[ADDRESS_MAX]; /* canonical */
@@ -117,6 +176,8 @@ struct config_service {
 	struct config_rollout rollout;
 	struct config_blackout *blackouts; /* beside those of struct config */
 	uint32_t blackouts_count;
+	struct config_hook *hooks;
+	uint32_t hooks_count;
 };
 
 struct config {
@@ -135,6 +196,9 @@ struct config {
 	struct judge_config judge;
 	struct config_blackout *blackouts; /* of every service */
 	uint32_t blackouts_count;
+	struct config_alert *alerts;
+	uint32_t alerts_count;
+	struct config_alert_rules alert_rules;
 };
 
 /*
@@ -182,6 +246,9 @@ int config_init(FILE *out, const char *name, const char *vip, const char *baseli
  */
 const struct config_blackout *config_blackout_active(const struct config *config, const struct config_service *service,
 						     const struct tm *local);
+
+/* The word a hook's event has in the file: "before_start", "gate", … */
+const char *config_hook_on_name(enum config_hook_on on);
 
 /* Lookups; NULL when there is none. What they return belongs to their argument. */
 const struct config_service *config_find_service(const struct config *config, const char *name);

@@ -113,7 +113,7 @@ static void report_unknown(const struct check *check, const struct config_table 
 static void report_choice(const struct check *check, const cyaml_schema_value_t *schema, const char *text,
 			  const char *path)
 {
-	char words[128] = "";
+	char words[160] = "";
 
 	for (uint32_t i = 0; i < schema->enumeration.count; i++) {
 		size_t used = strlen(words);

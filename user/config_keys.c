@@ -28,6 +28,21 @@ static const cyaml_strval_t on_new_canaries[] = {
 	{ "refuse", CONFIG_ON_NEW_CANARY_REFUSE },
 	{ "replace", CONFIG_ON_NEW_CANARY_REPLACE },
 };
+static const cyaml_strval_t hook_ons[] = {
+	{ "before_start", CONFIG_HOOK_BEFORE_START }, { "gate", CONFIG_HOOK_GATE },
+	{ "before_step", CONFIG_HOOK_BEFORE_STEP },   { "after_step", CONFIG_HOOK_AFTER_STEP },
+	{ "promoted", CONFIG_HOOK_PROMOTED },         { "rolled_back", CONFIG_HOOK_ROLLED_BACK },
+};
+_Static_assert(COUNT(hook_ons) == CONFIG_HOOK_EVENTS, "in the order of the enum");
+static const cyaml_strval_t alert_kinds[] = {
+	{ "alertmanager", CONFIG_ALERT_ALERTMANAGER },
+	{ "webhook", CONFIG_ALERT_WEBHOOK },
+};
+static const cyaml_strval_t severities[] = {
+	{ "page", CONFIG_SEVERITY_PAGE },
+	{ "ticket", CONFIG_SEVERITY_TICKET },
+	{ "off", CONFIG_SEVERITY_OFF },
+};
 static const cyaml_strval_t days[] = {
 	{ "mon", BLACKOUT_MON }, { "tue", BLACKOUT_TUE }, { "wed", BLACKOUT_WED }, { "thu", BLACKOUT_THU },
 	{ "fri", BLACKOUT_FRI }, { "sat", BLACKOUT_SAT }, { "sun", BLACKOUT_SUN },
@@ -83,6 +98,58 @@ _Static_assert(offsetof(struct config_backend, address) == 0, "the text comes fi
 	X(CYAML_FIELD_SEQUENCE("days", LIST | MAY, struct config_blackout, days, &day_value, 0, BLACKOUT_DAYS),     \
 	  NULL, 0, 0, NULL, "the days it begins on: mon, tue, wed, thu, fri, sat, sun; without any: every day")
 
+#define HOOK_KEYS(X)                                                                                                \
+	X(CYAML_FIELD_ENUM("on", WORD(MUST), struct config_hook, on, hook_ons, COUNT(hook_ons)),                    \
+	  NULL, 0, 0, NULL, "when: the first three have to agree (exit status 0, HTTP 2xx), the others are told")   \
+	X(CYAML_FIELD_STRING("name", MAY, struct config_hook, name, 1),                                             \
+	  NULL, 0, 0, NULL, "what it is called in reasons and logs; without one: as `on`, and its number")          \
+	X(CYAML_FIELD_STRING("command", MAY, struct config_hook, command, 1),                                       \
+	  NULL, 0, 0, NULL, "a line for /bin/sh, which gets JSON on stdin; or")                                     \
+	X(CYAML_FIELD_STRING("url", MAY, struct config_hook, url, 1),                                               \
+	  NULL, 0, 0, NULL, "an http or https URL that JSON is sent to by POST")                                    \
+	X(CYAML_FIELD_FLOAT("timeout_s", MAY, struct config_hook, timeout_s),                                       \
+	  "10", 0.1, 3600, NULL, "without an answer for so long it has failed")                                     \
+	X(CYAML_FIELD_UINT("retries", MAY, struct config_hook, retries),                                            \
+	  "0", 0, 10, NULL, "it is asked so often more before its no is taken for one")
+
+#define ALERT_KEYS(X)                                                                                               \
+	X(CYAML_FIELD_STRING("url", MUST, struct config_alert, url, 1),                                             \
+	  NULL, 0, 0, NULL, "where to; of an Alertmanager what comes before /api/v2/alerts")                        \
+	X(CYAML_FIELD_ENUM("kind", WORD(MAY), struct config_alert, kind, alert_kinds, COUNT(alert_kinds)),          \
+	  "alertmanager", 0, 0, NULL, "a webhook gets one POST when an alert begins and one when it is over")       \
+	X(CYAML_FIELD_FLOAT("timeout_s", MAY, struct config_alert, timeout_s),                                      \
+	  "5", 0.1, 60, NULL, "without an answer for so long it is tried again")
+
+#define SEVERITY(key, field)                                                                                        \
+	CYAML_FIELD_ENUM(key, WORD(MAY), struct config_alert_rules, field, severities, COUNT(severities))
+#define ALERT_RULES_KEYS(X)                                                                                         \
+	X(SEVERITY("error_delta", error_delta),                                                                     \
+	  "page", 0, 0, NULL, "the canary fails far more often than the baseline")                                  \
+	X(CYAML_FIELD_FLOAT("error_delta_percent", MAY, struct config_alert_rules, error_delta_percent),            \
+	  "5", 0.01, 100, NULL, "far: so many percent of the requests")                                             \
+	X(SEVERITY("service_down", service_down),                                                                   \
+	  "page", 0, 0, NULL, "the baseline fails, or none of it answers")                                          \
+	X(CYAML_FIELD_FLOAT("service_down_percent", MAY, struct config_alert_rules, service_down_percent),          \
+	  "50", 1, 100, NULL, "down: so many percent of its requests fail")                                         \
+	X(SEVERITY("crash_loop", crash_loop),                                                                       \
+	  "page", 0, 0, NULL, "a version's unit is restarted again and again")                                      \
+	X(SEVERITY("drift", drift),                                                                                 \
+	  "ticket", 0, 0, NULL, "there is some evidence that the canary is worse")                                  \
+	X(SEVERITY("rolled_back", rolled_back),                                                                     \
+	  "ticket", 0, 0, NULL, "a rollout was rolled back")                                                        \
+	X(SEVERITY("held", held),                                                                                   \
+	  "ticket", 0, 0, NULL, "a rollout is held or paused for long")                                             \
+	X(CYAML_FIELD_FLOAT("held_s", MAY, struct config_alert_rules, held_s),                                      \
+	  "900", 1, YEAR_S, NULL, "long: so many seconds")                                                          \
+	X(CYAML_FIELD_FLOAT("repeat_s", MAY, struct config_alert_rules, repeat_s),                                  \
+	  "60", 1, 3600, NULL, "an alert that goes on is sent to an Alertmanager again this often")                 \
+	X(CYAML_FIELD_FLOAT("resolve_s", MAY, struct config_alert_rules, resolve_s),                                \
+	  "60", 0, DAY_S, NULL, "an alert is over when nothing has spoken for it for so long")                      \
+	X(CYAML_FIELD_STRING("generator_url", MAY, struct config_alert_rules, generator_url, 1),                    \
+	  NULL, 0, 0, NULL, "where people look at this canaryd; goes with every alert")                             \
+	X(CYAML_FIELD_STRING("runbook_url", MAY, struct config_alert_rules, runbook_url, 1),                        \
+	  NULL, 0, 0, NULL, "where runbooks are; the alert's name is appended")
+
 #define ROLLOUT_KEYS(X)                                                                                             \
 	X(CYAML_FIELD_SEQUENCE("steps", LIST | MAY, struct config_rollout, steps, &step_value, 1, CONFIG_STEPS_MAX), \
 	  NULL, 0, 0, &config_step_keys, "the steps; without any: 1, 5, 25, 50, 100 %")                              \
@@ -136,7 +203,9 @@ _Static_assert(offsetof(struct config_backend, address) == 0, "the text comes fi
 	  NULL, 0, 0, &rollout_keys, "how a canary becomes the baseline")                                           \
 	X(CYAML_FIELD_SEQUENCE("blackouts", LIST | MAY, struct config_service, blackouts, &blackout_value, 0,       \
 			       CONFIG_BLACKOUTS_MAX),                                                               \
-	  NULL, 0, 0, &blackout_keys, "when nothing of this service moves up, and its alerts are silent")
+	  NULL, 0, 0, &blackout_keys, "when nothing of this service moves up, and its alerts are silent")           \
+	X(CYAML_FIELD_SEQUENCE("hooks", LIST | MAY, struct config_service, hooks, &hook_value, 0, CONFIG_HOOKS_MAX), \
+	  NULL, 0, 0, &hook_keys, "who else is asked before a rollout moves, or told when it has")
 
 #define JUDGE_KEYS(X)                                                                                               \
 	X(CYAML_FIELD_FLOAT("alpha", MAY, struct judge_config, alpha),                                              \
@@ -220,7 +289,11 @@ _Static_assert(offsetof(struct config_backend, address) == 0, "the text comes fi
 	  NULL, 0, 0, &judge_keys, "how sure a verdict has to be")                                                  \
 	X(CYAML_FIELD_SEQUENCE("blackouts", LIST | MAY, struct config, blackouts, &blackout_value, 0,               \
 			       CONFIG_BLACKOUTS_MAX),                                                               \
-	  NULL, 0, 0, &blackout_keys, "when nothing moves up, and alerts are silent")
+	  NULL, 0, 0, &blackout_keys, "when nothing moves up, and alerts are silent")                               \
+	X(CYAML_FIELD_SEQUENCE("alerts", LIST | MAY, struct config, alerts, &alert_value, 0, CONFIG_ALERTS_MAX),    \
+	  NULL, 0, 0, &alert_keys, "where alerts go")                                                               \
+	X(CYAML_FIELD_MAPPING("alert_rules", MAY, struct config, alert_rules, alert_rules_keys_fields),             \
+	  NULL, 0, 0, &alert_rules_keys, "when there is an alert: page, ticket or off")
 
 ROWS(version_keys, VERSION_KEYS);
 static const struct config_table version_keys = TABLE(version_keys);
@@ -233,6 +306,17 @@ static const cyaml_schema_value_t step_value = MAPPING(config_step, config_step_
 ROWS(blackout_keys, BLACKOUT_KEYS);
 static const struct config_table blackout_keys = TABLE(blackout_keys);
 static const cyaml_schema_value_t blackout_value = MAPPING(config_blackout, blackout_keys);
+
+ROWS(hook_keys, HOOK_KEYS);
+static const struct config_table hook_keys = TABLE(hook_keys);
+static const cyaml_schema_value_t hook_value = MAPPING(config_hook, hook_keys);
+
+ROWS(alert_keys, ALERT_KEYS);
+static const struct config_table alert_keys = TABLE(alert_keys);
+static const cyaml_schema_value_t alert_value = MAPPING(config_alert, alert_keys);
+
+ROWS(alert_rules_keys, ALERT_RULES_KEYS);
+static const struct config_table alert_rules_keys = TABLE(alert_rules_keys);
 
 ROWS(rollout_keys, ROLLOUT_KEYS);
 static const struct config_table rollout_keys = TABLE(rollout_keys);
@@ -249,3 +333,8 @@ const struct config_table config_keys = TABLE(config_keys);
 const cyaml_schema_value_t config_schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config, config_keys_fields),
 };
+
+const char *config_hook_on_name(enum config_hook_on on)
+{
+	return (size_t)on < COUNT(hook_ons) ? hook_ons[on].str : "";
+}

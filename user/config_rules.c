@@ -19,7 +19,7 @@ struct owned {
 
 /* ---- names and paths ------------------------------------------------------------------------------------- */
 
-static void check_name(struct config_problems *problems, const char *name, const char *path)
+void config_check_name(struct config_problems *problems, const char *name, const char *path)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789._-";
 
@@ -246,7 +246,7 @@ static void check_versions(const struct config_service *service, uint32_t s, str
 		uint32_t first = (uint32_t)(config_find_version(service, name) - service->versions);
 
 		snprintf(path, sizeof(path), "services[%u].versions[%u].name", s, i);
-		check_name(problems, name, path);
+		config_check_name(problems, name, path);
 		if (first != i)
 			config_problem(problems, path,
 				       "%s is already services[%u].versions[%u] (give each version a name "
@@ -321,7 +321,7 @@ static void check_service(struct config *config, uint32_t s, struct config_probl
 	char path[CONFIG_PLACE_MAX];
 
 	snprintf(path, sizeof(path), "services[%u].name", s);
-	check_name(problems, service->name, path);
+	config_check_name(problems, service->name, path);
 	if (first != s)
 		config_problem(problems, path, "%s is already services[%u] (give each service a name of its own)",
 			       service->name, first);
@@ -330,6 +330,7 @@ static void check_service(struct config *config, uint32_t s, struct config_probl
 	check_adaptive(config, s, problems);
 	snprintf(path, sizeof(path), "services[%u].", s);
 	check_blackouts(service->blackouts, service->blackouts_count, path, problems);
+	config_rules_hooks(service, s, problems);
 }
 
 static void check_judge(const struct judge_config *judge, struct config_problems *problems)
@@ -353,6 +354,7 @@ void config_rules(struct config *config, struct config_problems *problems)
 		check_service(config, s, problems);
 	check_judge(&config->judge, problems);
 	check_blackouts(config->blackouts, config->blackouts_count, "", problems);
+	config_rules_alerts(config, problems);
 	check_counts(config, problems);
 	if (count_backends(config) <= CONFIG_BACKENDS_MAX)
 		check_addresses(config, problems);

@@ -184,7 +184,7 @@ static void format_range(const cyaml_schema_value_t *schema, const struct config
 static void print_key(const cyaml_schema_field_t *field, const struct config_key *key, const char *path, FILE *out)
 {
 	bool must = !(field->value.flags & CYAML_FLAG_OPTIONAL);
-	char range[64];
+	char range[128];
 
 	format_range(&field->value, key, range, sizeof(range));
 	fprintf(out, "%s\n    %s", path, key->help);

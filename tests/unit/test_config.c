@@ -58,6 +58,9 @@ static const char full[] =
 	"      adaptive_ratio: 2.5\n"
 	"    blackouts:\n"
 	"      - {days: [fri, sat], from: '22:00', to: 06:00}\n"
+	"    hooks:\n"
+	"      - {on: gate, name: tickets, command: 'jq -e .canary | grep -q \"it''s\"', timeout_s: 2.5, retries: 3}\n"
+	"      - {on: rolled_back, url: 'http://hooks.example:8080/canary?x=1&y=2'}\n"
 	"  - name: web.2_x-y\n"
 	"    vip: 192.0.2.10:80\n"
 	"    baseline: blue\n"
@@ -71,6 +74,8 @@ static const char full[] =
 	"max_versions: 6\n"
 	"seed: 18446744073709551615\n"
 	"blackouts: [{from: 2026-12-24T18:00, to: 2027-01-02T00:00}]\n"
+	"alerts: [{url: http://alertmanager:9093}, {url: https://chat.example/x, kind: webhook, timeout_s: 1}]\n"
+	"alert_rules: {error_delta: ticket, held: off, held_s: 60, runbook_url: https://runbooks.example/canary/}\n"
 	"judge: {budget_failures: 100, alpha: 0.001, alpha_promotion: 0.02, margin: 1.5, margin_promotion: 3, delta: 0.2, p0: 0.01,\n"
 	"  warmup_s: 5, block_s: 15, no_data_s: 7.25}\n";
 
@@ -196,6 +201,27 @@ static void test_full(void **state)
 }
 
 /* The service's own windows and those of all. */
+static void test_hooks(void **state)
+{
+	struct config *config = load(full);
+	const struct config_hook *hooks = config->services[0].hooks;
+
+	(void)state;
+	assert_int_equal(config->services[0].hooks_count, 2);
+	assert_int_equal(hooks[0].on, CONFIG_HOOK_GATE);
+	assert_string_equal(hooks[0].command, "jq -e .canary | grep -q \"it's\"");
+	assert_true(hooks[0].timeout_s == 2.5 && hooks[0].retries == 3 && hooks[1].timeout_s == 10);
+	assert_string_equal(hooks[1].name, "rolled_back-2");
+	assert_int_equal(config->services[1].hooks_count, 0);
+	assert_int_equal(config->alerts[0].kind, CONFIG_ALERT_ALERTMANAGER);
+	assert_int_equal(config->alert_rules.error_delta, CONFIG_SEVERITY_TICKET);
+	assert_int_equal(config->alert_rules.held, CONFIG_SEVERITY_OFF);
+	assert_int_equal(config->alert_rules.service_down, CONFIG_SEVERITY_PAGE);
+	for (int on = 0; on < CONFIG_HOOK_EVENTS; on++)
+		assert_true(*config_hook_on_name((enum config_hook_on)on));
+	config_free(config);
+}
+
 static void test_blackouts(void **state)
 {
 	struct config *config = load(full);
@@ -261,6 +287,10 @@ static void test_equal(void **state)
 		"blackouts: [{days: [mon], from: '01:00', to: '02:00'}]\n",
 		"    rollout: {steps: [{weight: 1}]}\n",
 		"    udp_idle_s: 9\n",
+		"    hooks: [{on: gate, command: 'true'}]\n",
+		"alerts: [{url: http://a}]\n",
+		"alert_rules: {drift: off}\n",
+		"alert_rules: {generator_url: http://here}\n",
 	};
 	struct config *base = load(MINIMAL), *other;
 	char text[1024];
@@ -331,6 +361,7 @@ int main(void)
 		cmocka_unit_test(test_judge_defaults),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_blackouts),
+		cmocka_unit_test(test_hooks),
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_equal),
 		cmocka_unit_test(test_file),
