@@ -24,7 +24,37 @@ const char *finding_verdict_name(enum finding_verdict verdict)
 
 const char *finding_unit_name(enum finding_unit unit)
 {
-	return unit == FINDING_SECONDS ? "seconds" : "ratio";
+	static const char *const names[] = {
+		[FINDING_RATIO] = "ratio", [FINDING_SECONDS] = "seconds", [FINDING_NUMBER] = "number",
+		[FINDING_BYTES] = "bytes",
+	};
+
+	return names[unit];
+}
+
+const char *finding_kind_name(enum finding_kind kind)
+{
+	return kind == FINDING_GAUGE ? "gauge" : "count";
+}
+
+const char *finding_state_name(enum finding_state state)
+{
+	static const char *const names[] = {
+		[FINDING_STATE_OK] = "ok",
+		[FINDING_STATE_WAITING] = "waiting",
+		[FINDING_STATE_NO_DATA] = "no_data",
+		[FINDING_STATE_NOT_A_NUMBER] = "not_a_number",
+		[FINDING_STATE_NOT_UNDERSTOOD] = "not_understood",
+		[FINDING_STATE_SEVERAL] = "several",
+		[FINDING_STATE_BACKWARDS] = "backwards",
+		[FINDING_STATE_QUERY_ERROR] = "query_error",
+		[FINDING_STATE_HTTP_ERROR] = "http_error",
+		[FINDING_STATE_UNREACHABLE] = "unreachable",
+		[FINDING_STATE_TIMEOUT] = "timeout",
+		[FINDING_STATE_UNAVAILABLE] = "unavailable",
+	};
+
+	return names[state];
 }
 
 const char *finding_data_name(enum finding_data data)
@@ -94,6 +124,39 @@ const char *finding_print_duration(char *buf, size_t size, double seconds)
 		snprintf(buf, size, "%.0f min", seconds / 60);
 	else
 		snprintf(buf, size, "%.2g h", seconds / 3600);
+	return buf;
+}
+
+static void print_bytes(char *buf, size_t size, double bytes)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+	unsigned u = 0;
+
+	for (; fabs(bytes) >= 1000 && u + 1 < sizeof(units) / sizeof(units[0]); u++)
+		bytes /= 1024;
+	snprintf(buf, size, "%.3g %s", bytes, units[u]);
+}
+
+const char *finding_print_value(char *buf, size_t size, enum finding_unit unit, double value)
+{
+	if (isnan(value))
+		snprintf(buf, size, "unknown");
+	else if (unit == FINDING_SECONDS)
+		finding_print_duration(buf, size, value);
+	else if (unit == FINDING_RATIO)
+		finding_print_share(buf, size, value);
+	else if (unit == FINDING_BYTES)
+		print_bytes(buf, size, value);
+	else
+		snprintf(buf, size, "%.4g", value);
+	return buf;
+}
+
+const char *finding_print_said(char *buf, size_t size, const struct finding *finding)
+{
+	const struct finding_sli *sli = &finding->sli[finding->saying];
+
+	snprintf(buf, size, "%s: %s", sli->name, sli->said);
 	return buf;
 }
 

@@ -15,7 +15,9 @@
 
 #define FINDING_REASON 256 /* bytes of a sentence, the final NUL included */
 #define FINDING_NAME 32    /* bytes of an indicator's name, the final NUL included */
-#define FINDING_SLIS 8
+#define FINDING_DETAIL 200 /* bytes of a sentence about one look at an indicator, the final NUL included */
+#define FINDING_SLIS 16
+#define FINDING_EXTERNALS (FINDING_SLIS - 2) /* those measured outside the packets come after the two that are there always */
 
 enum {
 	FINDING_ERRORS = 0,  /* index of the SLI of failures, always there */
@@ -33,6 +35,37 @@ enum finding_verdict {
 enum finding_unit {
 	FINDING_RATIO = 0,
 	FINDING_SECONDS,
+	FINDING_NUMBER,
+	FINDING_BYTES,
+};
+
+enum finding_kind {
+	FINDING_COUNT = 0, /* bad events of all: evidence */
+	FINDING_GAUGE,     /* a value against a bound: no evidence, no share of α */
+};
+
+/* What the last look at an indicator outside the packets was good for. */
+enum finding_state {
+	FINDING_STATE_OK = 0,
+	FINDING_STATE_WAITING,        /* not looked at yet */
+	FINDING_STATE_NO_DATA,        /* an answer without a value */
+	FINDING_STATE_NOT_A_NUMBER,   /* NaN or infinite */
+	FINDING_STATE_NOT_UNDERSTOOD, /* the answer is not what such a source says */
+	FINDING_STATE_SEVERAL,        /* several values where there has to be one */
+	FINDING_STATE_BACKWARDS,      /* a counter fell: its source was started again */
+	FINDING_STATE_QUERY_ERROR,    /* the source refuses the query */
+	FINDING_STATE_HTTP_ERROR,
+	FINDING_STATE_UNREACHABLE,
+	FINDING_STATE_TIMEOUT,
+	FINDING_STATE_UNAVAILABLE, /* it cannot be measured here */
+};
+
+/* What an indicator has to say beside its evidence, the least first. */
+enum finding_say {
+	FINDING_SAYS_NOTHING = 0,
+	FINDING_SAYS_WAIT, /* no step forward now */
+	FINDING_SAYS_HOLD,
+	FINDING_SAYS_FAIL, /* roll back */
 };
 
 /* What the sample as a whole is good for. */
@@ -78,6 +111,15 @@ struct finding_sli {
 	double interval_low; /* 95 % confidence sequence of canary ÷ baseline (latency: of the shares above τ) */
 	double interval_high;
 	double time_to_verdict_s; /* NAN when never or not known */
+	enum finding_kind kind;
+	enum finding_state state;
+	unsigned bad_looks; /* in a row, until the last one */
+	bool dry_run; /* measured and judged, without a say */
+	bool muted;   /* nothing is learnt from it meanwhile, and it has no say */
+	bool unasked; /* promotion does not wait for its evidence */
+	enum finding_say says;
+	double bound;              /* of a gauge: what `canary` is held against; NAN: nothing now */
+	char said[FINDING_DETAIL]; /* the sentence for `says`, `state` or a gauge's bound; "" where there is none */
 };
 
 struct finding {
@@ -105,15 +147,23 @@ struct finding {
 	double excess_failures; /* failures of the canary beyond what the baseline would have had */
 	double budget_failures; /* 0: no budget */
 	double noise;           /* φ: the variance of the baseline's own backends in units of pure chance */
+	enum finding_say says;  /* the most that an indicator with a say says beside its evidence, */
+	unsigned saying;        /* and which one */
 	bool gates_closed;      /* for the caller: some gate or hook does not agree */
 	char gate[64];          /* for the caller: its name */
 	double score;           /* 0 … 100: shown, never decided on */
 	char reason[FINDING_REASON]; /* one sentence: the SLI, value, bound and counts that speak loudest */
 };
 
-/* The words of api.h: "pass", "fail", "inconclusive", "no_data", "error"; "ratio", "seconds". */
+/* The words of api.h: "pass", "fail", "inconclusive", "no_data", "error"; "ratio", "seconds", "number", "bytes". */
 const char *finding_verdict_name(enum finding_verdict verdict);
 const char *finding_unit_name(enum finding_unit unit);
+
+/* "count", "gauge" */
+const char *finding_kind_name(enum finding_kind kind);
+
+/* "ok", "waiting", "no_data", "not_a_number", "not_understood", "several", "backwards", "query_error", … */
+const char *finding_state_name(enum finding_state state);
 
 /* "ok", "warmup", "no_data", "no_baseline", "error" */
 const char *finding_data_name(enum finding_data data);
@@ -126,6 +176,12 @@ const char *finding_print_share(char *buf, size_t size, double share);
 
 /* Writes a duration for people: "0.25 ms", "140 ms", "45 s", "12 min", "3.1 h". Returns buf. */
 const char *finding_print_duration(char *buf, size_t size, double seconds);
+
+/* Writes a value of any unit for people: "4.8 %", "140 ms", "0.93", "312 MiB". Returns buf. */
+const char *finding_print_value(char *buf, size_t size, enum finding_unit unit, double value);
+
+/* Writes what the SLI `saying` says, its name before it: "orders: canary 3, below 0.8 times the baseline's 12 …". */
+const char *finding_print_said(char *buf, size_t size, const struct finding *finding);
 
 /*
  * Writes what an SLI measured, without evidence: "errors: canary 4.8 % (12 of 250) against baseline 0.1 % (5 of 4750)"

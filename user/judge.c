@@ -12,14 +12,15 @@
 
 #include "user/burn.h"
 #include "user/errors_sli.h"
+#include "user/judge_external.h"
+#include "user/judge_saved.h"
 #include "user/judge_words.h"
 #include "user/latency_sli.h"
 #include "user/noise.h"
 #include "user/past.h"
 #include "user/warmup.h"
 
-#define STATE_MAGIC 0x6a79726e61634a31ULL
-#define STATE_VERSION 2
+#define STATE_VERSION 3
 #define FEW_EVENTS 3.0 /* so many events should have come before silence means anything */
 #define PAST_STANDARD_ERRORS 2.0
 
@@ -33,6 +34,7 @@ struct judge_state {
 	struct noise_aa aa;
 	struct warmup warmup;
 	struct burn burn;
+	struct judge_external_state external[FINDING_EXTERNALS];
 	uint64_t canary_silent_ns;
 	uint64_t baseline_silent_ns;
 	uint64_t block_age_ns;
@@ -45,13 +47,6 @@ struct judge_state {
 struct judge {
 	struct judge_config config;
 	struct judge_state state;
-};
-
-struct state_header {
-	uint64_t magic;
-	uint64_t version;
-	uint64_t size;
-	uint64_t checksum;
 };
 
 static uint64_t ns(double seconds)
@@ -87,6 +82,7 @@ void judge_rollout_begin(struct judge *j)
 	noise_aa_init(&s->aa);
 	memset(&s->warmup, 0, sizeof(s->warmup));
 	memset(&s->burn, 0, sizeof(s->burn));
+	judge_external_begin(s->external, &j->config);
 	s->canary_silent_ns = s->baseline_silent_ns = s->block_age_ns = 0;
 	s->begun = s->data = s->data_ticks = 0;
 }
@@ -97,6 +93,7 @@ void judge_step_begin(struct judge *j, uint64_t now_ns)
 	errors_step(&j->state.errors);
 	latency_step(&j->state.latency);
 	latency_noise_cut(&j->state.latency_noise);
+	judge_external_step(j->state.external, &j->config);
 }
 
 /* ---- learning -------------------------------------------------------------------------------------------- */
@@ -156,12 +153,16 @@ static struct latency_terms latency_terms(const struct judge *j)
 	return terms;
 }
 
-static void begin_block(struct judge_state *s, uint64_t block_ns)
+static void begin_block(struct judge *j)
 {
+	struct judge_state *s = &j->state;
+	uint64_t block_ns = ns(j->config.block_s);
+
 	if (block_ns == 0 || (s->begun && s->block_age_ns < block_ns))
 		return;
 	errors_restart(&s->errors);
 	latency_restart(&s->latency);
+	judge_external_restart(s->external, &j->config);
 	s->begun = 1;
 	s->block_age_ns = 0;
 }
@@ -184,6 +185,18 @@ static void add_burn(struct judge *j, const struct sample *sample, const struct 
 	burn_add(&j->state.burn, &c, isnan(p_b) ? 0 : p_b, sample->elapsed_ns);
 }
 
+/* A muted SLI's evidence stays as it is; what it measures is shown all the same. */
+static void weigh_errors(struct judge *j, const struct errors_terms *terms, const struct sample *sample,
+			 const struct warmup_split *split)
+{
+	struct sequential_counts c = { split->warm_n, split->warm_y, sample->baseline.attempts, sample->baseline.failed };
+
+	if (sample->muted[FINDING_ERRORS])
+		recent_add(&j->state.errors.recent, &c, sample->elapsed_ns);
+	else
+		errors_add(&j->state.errors, terms, split, c.baseline_n, c.baseline_y, sample->elapsed_ns);
+}
+
 /* Everything here may use what was known before the tick only. */
 static struct warmup_split weigh(struct judge *j, const struct sample *sample)
 {
@@ -194,9 +207,11 @@ static struct warmup_split weigh(struct judge *j, const struct sample *sample)
 	struct warmup_split split = warmup_split(&s->warmup, &sample->canary, elapsed_ns, ns(j->config.warmup_s));
 
 	if (s->begun || split.warm_n + split.cold_n > 0)
-		begin_block(s, ns(j->config.block_s));
-	errors_add(&s->errors, &e, &split, sample->baseline.attempts, sample->baseline.failed, elapsed_ns);
-	latency_add(&s->latency, &l, &s->past, &sample->baseline, &sample->canary, split.cold_n == 0, elapsed_ns);
+		begin_block(j);
+	weigh_errors(j, &e, sample, &split);
+	latency_add(&s->latency, &l, &s->past, &sample->baseline, &sample->canary,
+		    split.cold_n == 0 && !sample->muted[FINDING_LATENCY], elapsed_ns);
+	judge_external_learn(s->external, &j->config, &e, sample, s->warmup.any_warm);
 	s->block_age_ns += elapsed_ns;
 	return split;
 }
@@ -249,6 +264,20 @@ static enum finding_data data_of(const struct judge *j, const struct sample *sam
 	return is_alone(j, sample) ? FINDING_DATA_NO_BASELINE : FINDING_DATA_OK;
 }
 
+/* What it would take alone; an SLI that runs dry has no share of α, and is shown as if it had all. */
+static double ln_bound(const struct judge *j, double weight)
+{
+	return -log(j->config.alpha * (weight > 0 ? weight : 1));
+}
+
+static void give_say(struct finding_sli *sli, bool dry_run, bool muted)
+{
+	sli->dry_run = dry_run;
+	sli->muted = muted;
+	sli->unasked = dry_run || muted;
+	sli->bound = NAN;
+}
+
 static void find_errors(const struct judge *j, const struct sample *sample, struct finding_sli *sli)
 {
 	const struct errors_sli *e = &j->state.errors;
@@ -257,21 +286,23 @@ static void find_errors(const struct judge *j, const struct sample *sample, stru
 	strcpy(sli->name, "errors");
 	sli->critical = j->config.critical_errors;
 	sli->weight = j->config.weight_errors;
-	sli->rollback = (struct finding_evidence){ errors_ln_worse(e), -log(j->config.alpha * sli->weight) };
+	sli->rollback = (struct finding_evidence){ errors_ln_worse(e), ln_bound(j, sli->weight) };
 	sli->promotion = (struct finding_evidence){ errors_ln_better(e), -log(j->config.alpha_promotion) };
 	errors_measure(e, &terms, past_share(&j->state.past), sli);
+	give_say(sli, j->config.dry_run_errors, sample->muted[FINDING_ERRORS]);
 }
 
-static void find_latency(const struct judge *j, struct finding_sli *sli)
+static void find_latency(const struct judge *j, const struct sample *sample, struct finding_sli *sli)
 {
 	const struct latency_sli *l = &j->state.latency;
 
 	strcpy(sli->name, "latency");
 	sli->critical = j->config.critical_latency;
 	sli->weight = j->config.weight_latency;
-	sli->rollback = (struct finding_evidence){ latency_ln_worse(l), -log(j->config.alpha * sli->weight) };
+	sli->rollback = (struct finding_evidence){ latency_ln_worse(l), ln_bound(j, sli->weight) };
 	sli->promotion = (struct finding_evidence){ latency_ln_better(l), -log(j->config.alpha_promotion) };
 	latency_measure(l, &j->state.past, sli);
+	give_say(sli, j->config.dry_run_latency, sample->muted[FINDING_LATENCY]);
 }
 
 static void combine(const struct judge *j, struct finding *f)
@@ -282,6 +313,8 @@ static void combine(const struct judge *j, struct finding *f)
 	for (unsigned i = 0; i < f->n_slis; i++) {
 		double ln_e = f->sli[i].rollback.ln_e + log(f->sli[i].weight);
 
+		if (f->sli[i].muted || !(f->sli[i].weight > 0))
+			continue;
 		f->ln_e_rollback = sequential_log_add(f->ln_e_rollback, ln_e);
 		f->loudest = ln_e > loudest ? i : f->loudest;
 		loudest = fmax(loudest, ln_e);
@@ -290,7 +323,7 @@ static void combine(const struct judge *j, struct finding *f)
 	f->ln_e_p99 = latency_ln_worse_p99(&j->state.latency);
 	f->ln_hold = log(j->config.hold_evidence);
 	f->holds = f->ln_e_rollback >= f->ln_hold;
-	f->p99_holds = f->ln_e_p99 >= f->ln_hold;
+	f->p99_holds = f->ln_e_p99 >= f->ln_hold && !f->sli[FINDING_LATENCY].unasked;
 }
 
 static enum finding_verdict verdict(const struct finding *f, const struct finding_sli *sli)
@@ -322,8 +355,10 @@ static double score(const struct finding *f)
 		double u = clamped(sli->rollback.ln_e / f->ln_bound);
 		double v = clamped(sli->promotion.ln_e / sli->promotion.ln_bound);
 
-		if (sli->critical && u == 1)
+		if (sli->critical && !sli->dry_run && !sli->muted && (u == 1 || sli->says == FINDING_SAYS_FAIL))
 			return 0;
+		if (!(sli->weight > 0))
+			continue;
 		sum += sli->weight * (50 * (1 - u) + 50 * v);
 	}
 	return sum;
@@ -337,7 +372,7 @@ static void find_guard(const struct judge *j, struct finding *f)
 	f->guard_counts = (struct finding_counts){ c->baseline_n, c->baseline_y, c->canary_n, c->canary_y };
 	f->ln_bound_guard = log(j->config.guard_evidence);
 	f->guard_fired = f->ln_e_guard >= f->ln_bound_guard &&
-			 (double)c->canary_y >= j->config.guard_failures;
+			 (double)c->canary_y >= j->config.guard_failures && !f->sli[FINDING_ERRORS].unasked;
 }
 
 static void find_budget(const struct judge *j, struct finding *f)
@@ -345,13 +380,21 @@ static void find_budget(const struct judge *j, struct finding *f)
 	struct burn_terms terms = { j->config.slo, j->config.burn_ratio, j->config.burn_failures };
 	struct burn_state burn = burn_read(&j->state.burn, &terms);
 
-	f->burn_blocks = burn.blocks;
-	f->burn_pages = burn.pages;
+	f->burn_blocks = burn.blocks && !f->sli[FINDING_ERRORS].unasked;
+	f->burn_pages = burn.pages && !f->sli[FINDING_ERRORS].unasked;
 	f->burn_baseline = burn.baseline;
 	f->burn_canary = burn.canary;
 	f->excess_failures = j->state.burn.excess_failures;
 	f->budget_failures = j->config.budget_failures;
-	f->budget_spent = f->budget_failures > 0 && f->excess_failures > f->budget_failures;
+	f->budget_spent = f->budget_failures > 0 && f->excess_failures > f->budget_failures &&
+			  !f->sli[FINDING_ERRORS].unasked;
+}
+
+static void find_externals(const struct judge *j, const struct sample *sample, struct finding *f)
+{
+	struct errors_terms terms = errors_terms(j, sample);
+
+	judge_external_find(j->state.external, &j->config, &terms, sample, f);
 }
 
 static void count_data_ticks(struct judge_state *s, enum finding_data data)
@@ -367,14 +410,17 @@ static void find(struct judge *j, const struct sample *sample, const struct warm
 	count_data_ticks(&j->state, f->data);
 	f->data_ticks = j->state.data_ticks;
 	find_errors(j, sample, &f->sli[FINDING_ERRORS]);
-	find_latency(j, &f->sli[FINDING_LATENCY]);
+	find_latency(j, sample, &f->sli[FINDING_LATENCY]);
+	find_externals(j, sample, f);
 	combine(j, f);
 	find_guard(j, f);
 	find_budget(j, f);
 	f->aa_unhealthy = j->config.aa && noise_aa_alarm(&j->state.aa);
 	f->noise = phi(j);
 	for (unsigned i = 0; i < f->n_slis; i++)
-		f->sli[i].verdict = verdict(f, &f->sli[i]);
+		if (f->sli[i].kind == FINDING_COUNT)
+			f->sli[i].verdict = verdict(f, &f->sli[i]);
+	judge_external_say(&j->config, f);
 	f->score = score(f);
 	judge_words(&j->config, f, (double)j->state.canary_silent_ns / 1e9);
 }
@@ -391,46 +437,23 @@ void judge_tick(struct judge *j, const struct sample *sample, struct finding *re
 
 /* ---- a restart of the daemon ----------------------------------------------------------------------------- */
 
-/* FNV-1a */
-static uint64_t checksum(const void *data, size_t size)
-{
-	const unsigned char *byte = data;
-	uint64_t hash = 0xcbf29ce484222325ULL;
-
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ byte[i]) * 0x100000001b3ULL;
-	return hash;
-}
-
 size_t judge_state_size(void)
 {
-	return sizeof(struct state_header) + sizeof(struct judge_state);
+	return judge_saved_size(sizeof(struct judge_state));
 }
 
 void judge_save(const struct judge *j, void *buf)
 {
-	struct state_header header = {
-		.magic = STATE_MAGIC,
-		.version = STATE_VERSION,
-		.size = sizeof(j->state),
-		.checksum = checksum(&j->state, sizeof(j->state)),
-	};
-
-	memcpy(buf, &header, sizeof(header));
-	memcpy((char *)buf + sizeof(header), &j->state, sizeof(j->state));
+	judge_saved_seal(buf, STATE_VERSION, &j->state, sizeof(j->state));
 }
 
 int judge_restore(struct judge *j, const void *buf, size_t size)
 {
-	const char *payload = (const char *)buf + sizeof(struct state_header);
-	struct state_header header;
+	const void *state = judge_saved_open(buf, size, STATE_VERSION, sizeof(j->state));
 
-	if (size != judge_state_size())
+	if (!state)
 		return -EINVAL;
-	memcpy(&header, buf, sizeof(header));
-	if (header.magic != STATE_MAGIC || header.version != STATE_VERSION || header.size != sizeof(j->state) ||
-	    header.checksum != checksum(payload, sizeof(j->state)))
-		return -EINVAL;
-	memcpy(&j->state, payload, sizeof(j->state));
+	memcpy(&j->state, state, sizeof(j->state));
+	judge_external_fit(j->state.external, &j->config);
 	return 0;
 }

@@ -57,6 +57,23 @@ static bool inside(const struct range *r)
 	       (r->high_excluded ? r->value < r->high : r->value <= r->high);
 }
 
+/* Where no SLI has a say there is nothing to add up. */
+static int check_weights(const struct judge_config *c, char reason[FINDING_REASON])
+{
+	double sum = c->weight_errors + c->weight_latency;
+
+	for (unsigned i = 0; i < c->n_externals; i++)
+		sum += c->external[i].weight;
+	if (fabs(sum - 1) <= 1e-9 || (sum == 0 && (c->dry_run_errors || c->dry_run_latency)))
+		return 0;
+	if (c->n_externals > 0)
+		snprintf(reason, FINDING_REASON, "the weights of all SLIs must add up to 1, not %g", sum);
+	else
+		snprintf(reason, FINDING_REASON, "weight_errors %g and weight_latency %g must add up to 1",
+			 c->weight_errors, c->weight_latency);
+	return -EINVAL;
+}
+
 int judge_config_check(const struct judge_config *c, char reason[FINDING_REASON])
 {
 	const struct range ranges[] = {
@@ -81,8 +98,8 @@ int judge_config_check(const struct judge_config *c, char reason[FINDING_REASON]
 		{ "burn_ratio", c->burn_ratio, 1, 1000, false, false },
 		{ "burn_failures", c->burn_failures, 1, 1e9, false, false },
 		{ "budget_failures", c->budget_failures, 0, 1e12, false, false },
-		{ "weight_errors", c->weight_errors, 0, 1, true, true },
-		{ "weight_latency", c->weight_latency, 0, 1, true, true },
+		{ "weight_errors", c->weight_errors, 0, 1, false, false },
+		{ "weight_latency", c->weight_latency, 0, 1, false, false },
 	};
 
 	for (unsigned i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
@@ -95,10 +112,5 @@ int judge_config_check(const struct judge_config *c, char reason[FINDING_REASON]
 			 r->high);
 		return -EINVAL;
 	}
-	if (fabs(c->weight_errors + c->weight_latency - 1) > 1e-9) {
-		snprintf(reason, FINDING_REASON, "weight_errors %g and weight_latency %g must add up to 1",
-			 c->weight_errors, c->weight_latency);
-		return -EINVAL;
-	}
-	return 0;
+	return check_weights(c, reason);
 }

@@ -7,6 +7,32 @@
 
 #include "user/finding.h"
 
+enum judge_external_kind {
+	JUDGE_COUNT = 0, /* bad events of all, through the e-process */
+	JUDGE_GAUGE,     /* a value against bounds */
+	JUDGE_SKEW,      /* the canary's share of the requests against its weight; not looked up, reckoned */
+};
+
+/* An indicator that is measured outside the packets. */
+struct judge_external {
+	char name[FINDING_NAME];
+	enum judge_external_kind kind;
+	enum finding_unit unit;
+	bool critical;    /* of a gauge: roll back, not hold; of a count: brings the score to 0 */
+	bool dry_run;     /* measured and judged, without a say */
+	bool proof;       /* of a count: promotion waits for its evidence */
+	bool noise;       /* of a count: φ discounts its evidence */
+	bool in_warmup;   /* judged during the warm-up as well */
+	double weight;    /* of a count: its share of α; 0 in a dry run, and of a gauge */
+	double margin;    /* of a count: m */
+	double p0;        /* of a count: a share that is never a reason to roll back */
+	double max;       /* of a gauge: bounds on the canary's value, NAN where there is none: absolute, */
+	double min;
+	double max_ratio; /* and in terms of the baseline's */
+	double min_ratio;
+	double for_s;     /* a bound counts when it was crossed for so long */
+};
+
 struct judge_config {
 	double alpha;             /* bound on the probability of a false rollback over the whole rollout */
 	double alpha_promotion;   /* the same of a wrong promotion, per step */
@@ -31,10 +57,14 @@ struct judge_config {
 	double burn_ratio;        /* the burn gate closes where the canary burns this many times the baseline's */
 	double burn_failures;     /* … and has failed at least this often */
 	double budget_failures;   /* excess failures at which to roll back; 0 = no budget */
-	double weight_errors;     /* shares of α; they add up to 1 */
+	double weight_errors;     /* shares of α; with those of the counts in `external` they add up to 1 */
 	double weight_latency;
 	bool critical_errors;
 	bool critical_latency;
+	bool dry_run_errors; /* measured and judged, without a say; its weight is 0 then */
+	bool dry_run_latency;
+	unsigned n_externals;
+	struct judge_external external[FINDING_EXTERNALS];
 };
 
 /* The constants of the design: α 1 %, m 1.25, δ 10 %, blocks of 30 s, p0 0.5 %, warm-up 60 s, … */

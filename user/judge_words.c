@@ -68,10 +68,14 @@ void judge_words(const struct judge_config *config, struct finding *f, double si
 		say_guard(config, f);
 	else if (f->budget_spent)
 		say_budget(f);
+	else if (f->says == FINDING_SAYS_FAIL)
+		finding_print_said(f->reason, sizeof(f->reason), f);
 	else if (f->data == FINDING_DATA_NO_DATA)
 		snprintf(f->reason, sizeof(f->reason), "no canary traffic for %.0f s", silent_s);
 	else if (f->data == FINDING_DATA_WARMUP)
 		say_warmup(config, f);
+	else if (f->says == FINDING_SAYS_HOLD && !f->holds)
+		finding_print_said(f->reason, sizeof(f->reason), f);
 	else
 		say_evidence(config, f);
 }

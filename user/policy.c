@@ -203,6 +203,8 @@ static bool is_held(struct policy_state *state, const struct finding *f, struct 
 	d->kind = POLICY_HOLD;
 	if (why == POLICY_HELD_EVIDENCE)
 		speak_of_loudest(f, d);
+	else if (why == POLICY_HELD_SLI)
+		policy_rules_say_gauge(f, d);
 	hold(state, why, d);
 	return true;
 }

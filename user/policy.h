@@ -58,6 +58,7 @@ enum policy_held {
 	POLICY_HELD_NO_DATA,
 	POLICY_HELD_ERROR,    /* samples that cannot be used, one after the other */
 	POLICY_HELD_AA,       /* baseline against baseline differs */
+	POLICY_HELD_SLI,      /* an SLI is beyond its bound, or cannot be measured */
 	POLICY_HELD_DEADLINE, /* no verdict in the step's time; lifts when the evidence is there after all */
 	POLICY_HELD_MANUAL,   /* the step's gate waits for an operator */
 	POLICY_HELD_FAILED,   /* the canary is worse and on_fail is hold: waits for an operator */

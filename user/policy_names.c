@@ -37,7 +37,7 @@ static const char *const kinds[] = {
 
 static const char *const causes[] = {
 	[POLICY_HELD_NOT] = "not",	     [POLICY_HELD_EVIDENCE] = "evidence", [POLICY_HELD_NO_DATA] = "no_data",
-	[POLICY_HELD_ERROR] = "error",	     [POLICY_HELD_AA] = "aa",		  [POLICY_HELD_DEADLINE] = "deadline",
+	[POLICY_HELD_ERROR] = "error",	     [POLICY_HELD_AA] = "aa", [POLICY_HELD_SLI] = API_HELD_SLI,		  [POLICY_HELD_DEADLINE] = "deadline",
 	[POLICY_HELD_MANUAL] = "manual",     [POLICY_HELD_FAILED] = "failed",	  [POLICY_HELD_OTHER] = "other",
 };
 

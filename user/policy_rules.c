@@ -28,13 +28,29 @@ static bool is_worse(const struct finding *f)
 bool policy_rules_failed(const struct finding *finding)
 {
 	return finding->data != FINDING_DATA_ERROR &&
-	       (is_worse(finding) || finding->guard_fired || finding->budget_spent);
+	       (is_worse(finding) || finding->guard_fired || finding->budget_spent ||
+		finding->says == FINDING_SAYS_FAIL);
+}
+
+void policy_rules_say_gauge(const struct finding *finding, struct policy_decision *d)
+{
+	const struct finding_sli *sli = &finding->sli[finding->saying];
+
+	snprintf(d->sli, sizeof(d->sli), "%s", sli->name);
+	finding_print_said(d->reason, sizeof(d->reason), finding);
+	d->value = sli->kind == FINDING_GAUGE ? sli->canary : NAN;
+	d->bound = sli->kind == FINDING_GAUGE ? sli->bound : NAN;
+	d->counts = sli->counts;
 }
 
 void policy_rules_say_failed(const struct finding *finding, struct policy_decision *d)
 {
 	const struct finding_sli *sli = &finding->sli[is_worse(finding) ? finding->loudest : FINDING_ERRORS];
 
+	if (!is_worse(finding) && !finding->guard_fired && !finding->budget_spent) {
+		policy_rules_say_gauge(finding, d);
+		return;
+	}
 	snprintf(d->sli, sizeof(d->sli), "%s", sli->name);
 	snprintf(d->reason, sizeof(d->reason), "%s", finding->reason);
 	d->counts = sli->telling;
@@ -72,6 +88,10 @@ enum policy_held policy_rules_held(const struct finding *finding, char reason[FI
 		SAY(reason, "%s", finding->reason);
 		return POLICY_HELD_EVIDENCE;
 	}
+	if (finding->says == FINDING_SAYS_HOLD) {
+		finding_print_said(reason, FINDING_REASON, finding);
+		return POLICY_HELD_SLI;
+	}
 	return POLICY_HELD_NOT;
 }
 
@@ -80,6 +100,8 @@ enum policy_held policy_rules_held(const struct finding *finding, char reason[FI
 /* Without a baseline there is only the absolute test of errors; what nobody measures cannot be asked for. */
 static bool is_asked(const struct finding *f, unsigned i)
 {
+	if (f->sli[i].unasked)
+		return false;
 	if (i == FINDING_ERRORS)
 		return true;
 	if (f->data == FINDING_DATA_NO_BASELINE)
@@ -110,6 +132,8 @@ enum policy_wait policy_rules_wait(const struct policy_plan *plan, const struct 
 		return POLICY_WAIT_WORSE;
 	if (finding->aa_unhealthy)
 		return POLICY_WAIT_AA;
+	if (finding->says != FINDING_SAYS_NOTHING)
+		return POLICY_WAIT_SLI;
 	if (!bake && lacks_evidence(finding, ret_sli))
 		return POLICY_WAIT_EVIDENCE;
 	if (bake ? state->bake_s < plan->bake_s : state->step_s < step->min_s)
@@ -184,6 +208,7 @@ void policy_print_waiting(const struct policy_plan *plan, const struct policy_st
 	case POLICY_WAIT_DATA: SAY(reason, "%s", finding->reason); break;
 	case POLICY_WAIT_WORSE: say_worse(finding, reason); break;
 	case POLICY_WAIT_AA: policy_rules_held(finding, reason); break;
+	case POLICY_WAIT_SLI: finding_print_said(reason, FINDING_REASON, finding); break;
 	case POLICY_WAIT_TIME: say_time(plan, state, reason); break;
 	case POLICY_WAIT_EVIDENCE: say_evidence(plan, state, &finding->sli[sli], reason); break;
 	case POLICY_WAIT_BURN: say_burn(finding, reason); break;
@@ -248,17 +273,23 @@ static void say_promotion(const struct finding *f, char *buf, size_t size)
 void policy_rules_say_passed(const struct policy_plan *plan, const struct policy_state *state,
 			     const struct finding *finding, struct policy_decision *d)
 {
-	const struct finding_sli *least = &finding->sli[FINDING_ERRORS];
+	const struct finding_sli *least = NULL;
 	char lasted[32], evidence[128];
 
 	for (unsigned i = 0; i < finding->n_slis; i++)
-		if (is_asked(finding, i) && finding->sli[i].promotion.ln_e < least->promotion.ln_e)
+		if (is_asked(finding, i) && (!least || finding->sli[i].promotion.ln_e < least->promotion.ln_e))
 			least = &finding->sli[i];
+	finding_print_duration(lasted, sizeof(lasted), state->step_s);
+	if (!least) {
+		SAY(d->reason, "step %u of %u passed after %s: no SLI asks for evidence", state->step + 1, plan->n_steps,
+		    lasted);
+		return;
+	}
 	snprintf(d->sli, sizeof(d->sli), "%s", least->name);
 	d->value = plain(least->promotion.ln_e);
 	d->bound = plain(least->promotion.ln_bound);
 	d->counts = least->counts;
 	say_promotion(finding, evidence, sizeof(evidence));
 	SAY(d->reason, "step %u of %u passed after %s: promotion evidence %s (≥ %.4g)", state->step + 1, plan->n_steps,
-	    finding_print_duration(lasted, sizeof(lasted), state->step_s), evidence, d->bound);
+	    lasted, evidence, d->bound);
 }

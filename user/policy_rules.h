@@ -17,6 +17,9 @@ bool policy_rules_failed(const struct finding *finding);
 /* Fills sli, value, bound, counts and reason of a decision that the canary has failed. */
 void policy_rules_say_failed(const struct finding *finding, struct policy_decision *d);
 
+/* Fills the same of a decision that an SLI's bound made, or its silence. */
+void policy_rules_say_gauge(const struct finding *finding, struct policy_decision *d);
+
 /* Why nothing may move, POLICY_HELD_NOT if it may; writes the sentence if something does. */
 enum policy_held policy_rules_held(const struct finding *finding, char reason[FINDING_REASON]);
 
@@ -25,6 +28,7 @@ enum policy_wait {
 	POLICY_WAIT_DATA,    /* no sample to go by */
 	POLICY_WAIT_WORSE,   /* evidence of E ≥ 5 that the canary is worse, or a p99's */
 	POLICY_WAIT_AA,
+	POLICY_WAIT_SLI, /* an SLI is beyond its bound, or cannot be measured */
 	POLICY_WAIT_TIME,
 	POLICY_WAIT_EVIDENCE,
 	POLICY_WAIT_BURN,

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "user/finding.h"
 #include "user/histogram.h"
 
 #define SAMPLE_BACKENDS 64 /* of a version; what does not fit is in the version's own counts only */
@@ -29,6 +30,22 @@ struct sample_version {
 	struct sample_backend backend[SAMPLE_BACKENDS];
 };
 
+/*
+ * An indicator that is measured outside the packets. It is looked at once in a while: between two looks the state and
+ * the sentence stay as they are, `fresh` is false and there is nothing to count.
+ */
+struct sample_external {
+	enum finding_state state;
+	bool fresh;           /* looked at since the sample before */
+	uint64_t baseline_n;  /* of a count: events since the look before */
+	uint64_t baseline_y;  /* … and the bad ones among them */
+	uint64_t canary_n;
+	uint64_t canary_y;
+	double baseline;      /* of a gauge; NAN: not known */
+	double canary;
+	char said[FINDING_DETAIL]; /* what is wrong and the mend, where the state is not OK; else "" */
+};
+
 struct sample {
 	uint64_t now_ns;     /* shown, never decided on: it may step */
 	uint64_t elapsed_ns; /* since the sample before */
@@ -36,6 +53,8 @@ struct sample {
 	bool suspect;        /* the counters went backwards or could not be read: no evidence of anything */
 	struct sample_version baseline;
 	struct sample_version canary;
+	bool muted[FINDING_SLIS]; /* by the index in the finding: nothing is learnt from it now */
+	struct sample_external external[FINDING_EXTERNALS]; /* in the order of the judge's configuration */
 };
 
 #endif

@@ -91,7 +91,10 @@ static json_t *view_version(const struct inventory_version *version, const struc
 static json_t *view_evidence(const struct finding_evidence *evidence)
 {
 	/* e^700 is the largest a JSON reader holds. */
-	return json_pack("{s:f, s:f}", "evidence", exp(fmin(evidence->ln_e, 700)), "bound", exp(evidence->ln_bound));
+	double ln_e = isnan(evidence->ln_e) ? NAN : fmin(evidence->ln_e, 700);
+
+	return json_pack("{s:o, s:o}", "evidence", rollout_json_number(exp(ln_e)), "bound",
+			 rollout_json_number(exp(evidence->ln_bound)));
 }
 
 static json_t *view_sli(const struct finding_sli *sli)
@@ -111,6 +114,14 @@ static json_t *view_sli(const struct finding_sli *sli)
 								 rollout_json_number(sli->interval_high)) :
 						      json_null());
 	set(object, "time_to_verdict_s", rollout_json_number(sli->time_to_verdict_s));
+	set(object, "kind", json_string(finding_kind_name(sli->kind)));
+	set(object, "critical", json_boolean(sli->critical));
+	set(object, "weight", json_real(sli->weight));
+	set(object, "dry_run", json_boolean(sli->dry_run));
+	set(object, "muted", json_boolean(sli->muted));
+	set(object, "state", json_string(finding_state_name(sli->state)));
+	set(object, "said", string_or_null(*sli->said ? sli->said : NULL));
+	set(object, "bound", rollout_json_number(sli->bound));
 	return object;
 }
 

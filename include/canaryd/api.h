@@ -27,11 +27,18 @@
  *     started, ended|null, weight, reason,           reason: one sentence, why it is where it is
  *     data,                                          of the last tick: "ok", "warmup", "no_data", "no_baseline", "error"
  *     evidence,                                      one sentence: what speaks loudest now
- *     slis: [{name, verdict: "pass"|"fail"|"inconclusive"|"no_data",
+ *     slis: [{name, verdict: "pass"|"fail"|"inconclusive"|"no_data"|"error",
  *             rollback: {evidence, bound}, promotion: {evidence, bound},
  *                                                    evidence: at most e^700, null: not judged
  *             baseline, canary,                      the measured value: ratio of failures, or seconds
- *             unit: "ratio"|"seconds", quantile|null, quantile: the one that a latency's values are
+ *             kind: "count"|"gauge", critical, weight, dry_run, muted,
+ *             state,                                 of the last look outside the packets: "ok", "waiting", "no_data",
+ *                                                    "not_a_number", "not_understood", "several", "backwards",
+ *                                                    "query_error", "http_error", "unreachable", "timeout", "unavailable"
+ *             said|null,                             one sentence: what is wrong with the last look, or which bound of a
+ *                                                    gauge is crossed
+ *             bound|null,                            of a gauge: what the canary's value is held against
+ *             unit: "ratio"|"seconds"|"number"|"bytes", quantile|null, quantile: the one that a latency's values are
  *             counts: {baseline: {attempts, failed}, canary: {attempts, failed}},
  *             interval: [low, high]|null,            95 % confidence sequence of canary ÷ baseline
  *             time_to_verdict_s|null}] }
@@ -79,11 +86,12 @@
 #define API_PHASE_BAKE "bake" /* after the last step: watched, the old version ready */
 #define API_PHASE_ENDED "ended"
 
-/* rollout.held. The first four lift themselves when they are over; with the others `rollout start --wait` ends. */
+/* rollout.held. The first five lift themselves when they are over; with the others `rollout start --wait` ends. */
 #define API_HELD_EVIDENCE "evidence" /* there is evidence against the canary, not yet enough */
 #define API_HELD_NO_DATA "no_data"   /* no canary traffic */
 #define API_HELD_ERROR "error"       /* samples that cannot be used */
 #define API_HELD_AA "aa"             /* the baseline differs from itself */
+#define API_HELD_SLI "sli"           /* an SLI is beyond its bound, or cannot be measured */
 #define API_HELD_DEADLINE "deadline" /* no verdict in the step's time: inconclusive */
 #define API_HELD_MANUAL "manual"     /* the step's gate waits for an operator */
 #define API_HELD_FAILED "failed"     /* the canary is worse and on_fail is hold: waits for an operator */

@@ -322,6 +322,33 @@ static void odd_times_do_no_harm(void **state)
 	assert_true(x->state.step_s == 60);
 }
 
+/* An SLI beyond the packet: waits, holds and lets go, or fails; its sentence is the decision's. */
+static void test_an_sli_says(void **state)
+{
+	struct fixture *x = *state;
+	struct finding_sli *sli = &x->f.sli[2];
+
+	x->f.n_slis = 3;
+	*sli = (struct finding_sli){ .kind = FINDING_GAUGE, .unasked = true, .canary = 0.95, .bound = 0.9 };
+	strcpy(sli->name, "cpu");
+	strcpy(sli->said, "canary 0.95, above its bound of 0.9");
+	x->f.saying = 2;
+	x->f.says = FINDING_SAYS_WAIT;
+	assert_int_equal(until(x, 600), POLICY_NONE);
+	x->f.says = FINDING_SAYS_HOLD;
+	assert_int_equal(tick(x, 1), POLICY_HOLD);
+	assert_int_equal(x->state.held, POLICY_HELD_SLI);
+	assert_string_equal(x->d.sli, "cpu");
+	assert_string_equal(x->d.reason, "cpu: canary 0.95, above its bound of 0.9");
+	assert_true(x->d.value == 0.95 && x->d.bound == 0.9);
+	x->f.says = FINDING_SAYS_NOTHING;
+	assert_int_equal(tick(x, 1), POLICY_RESUME);
+	x->f.says = FINDING_SAYS_FAIL;
+	assert_int_equal(tick(x, 1), POLICY_ROLL_BACK);
+	assert_string_equal(x->d.sli, "cpu");
+	assert_true(x->d.value == 0.95);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +371,7 @@ int main(void)
 		TEST(resume_gives_a_step_its_time_again),
 		TEST(no_limit_is_no_deadline),
 		TEST(odd_times_do_no_harm),
+		TEST(test_an_sli_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
