@@ -151,6 +151,8 @@ struct finding {
 	unsigned saying;        /* and which one */
 	bool gates_closed;      /* for the caller: some gate or hook does not agree */
 	char gate[64];          /* for the caller: its name */
+	char gate_why[160];     /* for the caller: what of it: "is being asked", "does not agree: …" */
+	bool gate_refused;      /* for the caller: it has said no, or nothing for long: the rollout is held by it */
 	double score;           /* 0 … 100: shown, never decided on */
 	char reason[FINDING_REASON]; /* one sentence: the SLI, value, bound and counts that speak loudest */
 };

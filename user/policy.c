@@ -218,6 +218,8 @@ static bool stays_held(struct policy_state *state, const struct finding *f, enum
 	if (f->data == FINDING_DATA_ERROR || state->held == POLICY_HELD_MANUAL || state->held == POLICY_HELD_FAILED ||
 	    state->held == POLICY_HELD_OTHER)
 		return true;
+	if (state->held == POLICY_HELD_GATE && wait == POLICY_WAIT_GATE)
+		return true;
 	if (state->held == POLICY_HELD_DEADLINE && wait != POLICY_WAIT_NOT && wait != POLICY_WAIT_MANUAL)
 		return true;
 	d->kind = POLICY_RESUME;
@@ -264,6 +266,10 @@ static void move_on(const struct policy_plan *plan, struct policy_state *state, 
 		d->kind = POLICY_HOLD;
 		policy_print_waiting(plan, state, f, d->reason);
 		hold(state, POLICY_HELD_MANUAL, d);
+	} else if (wait == POLICY_WAIT_GATE && f->gate_refused) {
+		d->kind = POLICY_HOLD;
+		policy_print_waiting(plan, state, f, d->reason);
+		hold(state, POLICY_HELD_GATE, d);
 	} else if (state->deadline_s > 0 && state->step_s >= state->deadline_s && has_data(f)) {
 		d->kind = POLICY_HOLD;
 		policy_rules_say_inconclusive(plan, state, f, d->reason);

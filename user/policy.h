@@ -62,6 +62,7 @@ enum policy_held {
 	POLICY_HELD_DEADLINE, /* no verdict in the step's time; lifts when the evidence is there after all */
 	POLICY_HELD_MANUAL,   /* the step's gate waits for an operator */
 	POLICY_HELD_FAILED,   /* the canary is worse and on_fail is hold: waits for an operator */
+	POLICY_HELD_GATE,     /* a gate does not agree */
 	POLICY_HELD_OTHER,    /* policy_hold(): by the caller, e.g. after a reboot; waits for an operator */
 };
 
@@ -90,6 +91,7 @@ enum policy_kind {
 	POLICY_ROLL_BACK,
 	POLICY_PROMOTE, /* the canary is to become the baseline */
 	POLICY_ABORT,
+	POLICY_NOTE, /* nothing was decided: something to be told with the decisions */
 };
 
 struct policy_decision {

@@ -33,12 +33,14 @@ static const char *const kinds[] = {
 	[POLICY_ROLL_BACK] = API_DECISION_ROLL_BACK,
 	[POLICY_PROMOTE] = API_DECISION_PROMOTE,
 	[POLICY_ABORT] = API_DECISION_ABORT,
+	[POLICY_NOTE] = API_DECISION_NOTE,
 };
 
 static const char *const causes[] = {
 	[POLICY_HELD_NOT] = "not",	     [POLICY_HELD_EVIDENCE] = "evidence", [POLICY_HELD_NO_DATA] = "no_data",
 	[POLICY_HELD_ERROR] = "error",	     [POLICY_HELD_AA] = "aa", [POLICY_HELD_SLI] = API_HELD_SLI,		  [POLICY_HELD_DEADLINE] = "deadline",
 	[POLICY_HELD_MANUAL] = "manual",     [POLICY_HELD_FAILED] = "failed",	  [POLICY_HELD_OTHER] = "other",
+	[POLICY_HELD_GATE] = API_HELD_GATE,
 };
 
 const char *policy_phase_name(enum policy_phase phase)

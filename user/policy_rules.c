@@ -187,6 +187,11 @@ static void say_time(const struct policy_plan *plan, const struct policy_state *
 		    plan->step[state->step].min_s);
 }
 
+static void say_gate(const struct finding *f, char reason[FINDING_REASON])
+{
+	SAY(reason, "gate %s %s", f->gate, *f->gate_why ? f->gate_why : "is closed");
+}
+
 static void say_worse(const struct finding *f, char reason[FINDING_REASON])
 {
 	char evidence[32];
@@ -212,7 +217,7 @@ void policy_print_waiting(const struct policy_plan *plan, const struct policy_st
 	case POLICY_WAIT_TIME: say_time(plan, state, reason); break;
 	case POLICY_WAIT_EVIDENCE: say_evidence(plan, state, &finding->sli[sli], reason); break;
 	case POLICY_WAIT_BURN: say_burn(finding, reason); break;
-	case POLICY_WAIT_GATE: SAY(reason, "gate %s is closed", finding->gate); break;
+	case POLICY_WAIT_GATE: say_gate(finding, reason); break;
 	case POLICY_WAIT_MANUAL: SAY(reason, "the step has passed, its gate waits for an operator's resume"); break;
 	}
 }

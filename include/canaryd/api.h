@@ -86,12 +86,13 @@
 #define API_PHASE_BAKE "bake" /* after the last step: watched, the old version ready */
 #define API_PHASE_ENDED "ended"
 
-/* rollout.held. The first five lift themselves when they are over; with the others `rollout start --wait` ends. */
+/* rollout.held. The first six lift themselves when they are over; with the others `rollout start --wait` ends. */
 #define API_HELD_EVIDENCE "evidence" /* there is evidence against the canary, not yet enough */
 #define API_HELD_NO_DATA "no_data"   /* no canary traffic */
 #define API_HELD_ERROR "error"       /* samples that cannot be used */
 #define API_HELD_AA "aa"             /* the baseline differs from itself */
 #define API_HELD_SLI "sli"           /* an SLI is beyond its bound, or cannot be measured */
+#define API_HELD_GATE "gate"         /* a gate does not agree: reason has its name */
 #define API_HELD_DEADLINE "deadline" /* no verdict in the step's time: inconclusive */
 #define API_HELD_MANUAL "manual"     /* the step's gate waits for an operator */
 #define API_HELD_FAILED "failed"     /* the canary is worse and on_fail is hold: waits for an operator */
@@ -106,6 +107,7 @@
 #define API_DECISION_ROLL_BACK "roll_back"
 #define API_DECISION_PROMOTE "promote"
 #define API_DECISION_ABORT "abort"
+#define API_DECISION_NOTE "note" /* nothing was decided: e.g. a hook that failed to be told */
 
 /* The exit codes of canaryctl and of canaryd. */
 enum api_exit {

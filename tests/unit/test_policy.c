@@ -117,6 +117,41 @@ static void a_manual_gate_waits_for_an_operator(void **state)
 	assert_false(x->state.gate_passed);
 }
 
+static void a_gate_holds_once_it_has_refused(void **state)
+{
+	struct fixture *x = *state;
+
+	x->f.gates_closed = true;
+	strcpy(x->f.gate, "tickets");
+	strcpy(x->f.gate_why, "is being asked");
+	assert_int_equal(until(x, 70), POLICY_NONE);
+	policy_print_waiting(&x->plan, &x->state, &x->f, x->d.reason);
+	assert_string_equal(x->d.reason, "gate tickets is being asked");
+
+	x->f.gate_refused = true;
+	strcpy(x->f.gate_why, "does not agree: exit status 1");
+	assert_int_equal(tick(x, 1), POLICY_HOLD);
+	assert_int_equal(x->state.held, POLICY_HELD_GATE);
+	assert_string_equal(x->state.reason, "gate tickets does not agree: exit status 1");
+	x->f.gate_refused = false; /* asked again */
+	assert_int_equal(until(x, 5000), POLICY_NONE);
+	assert_true(x->state.weight == x->plan.step[0].weight);
+
+	x->f.gates_closed = false;
+	assert_int_equal(tick(x, 1), POLICY_RESUME);
+	assert_int_equal(tick(x, 1), POLICY_ADVANCE);
+}
+
+static void a_gate_does_not_keep_a_failed_canary(void **state)
+{
+	struct fixture *x = *state;
+
+	x->f.gates_closed = x->f.gate_refused = true;
+	assert_int_equal(until(x, 70), POLICY_HOLD);
+	x->f.ln_e_rollback = 100;
+	assert_int_equal(tick(x, 1), POLICY_ROLL_BACK);
+}
+
 static void the_bake_counts_watched_time_only(void **state)
 {
 	struct fixture *x = *state;
@@ -358,6 +393,8 @@ int main(void)
 		TEST(the_minimum_time_alone_blocks),
 		TEST(what_nobody_measures_is_not_asked_for),
 		TEST(a_manual_gate_waits_for_an_operator),
+		TEST(a_gate_holds_once_it_has_refused),
+		TEST(a_gate_does_not_keep_a_failed_canary),
 		TEST(the_bake_counts_watched_time_only),
 		TEST(a_leak_in_the_bake_is_taken_back),
 		TEST(evidence_takes_it_back),

@@ -26,6 +26,7 @@ static const struct {
 	{ API_DECISION_ROLL_BACK, "rolled back", TONE_BAD },
 	{ API_DECISION_PROMOTE, "promoted", TONE_GOOD },
 	{ API_DECISION_ABORT, "aborted", TONE_WARN },
+	{ API_DECISION_NOTE, "noted", TONE_DIM },
 };
 
 static const char *words_of(const char *decision, enum tone *ret_tone)
