@@ -133,6 +133,23 @@ test_end() {
 	check_equal "and finished what it had begun" "$(of "$REPORT" '.responses["2xx"] - .attempts, .unfinished')" $'0\n0'
 }
 
+# A signal and then the end of 200 connections, all in one round of the client's loop.
+test_end_of_many() {
+	lab_serve short v1 8091 || bail "lab-server does not start"
+	lab_start many client "$LAB_BUILD/lab-client" --to "$LAB_BACKEND4:8091" --rate 1000 --count 200 --timeout 20 \
+		--requests-per-connection 2 --think-ms 900000
+	lab_wait_for 10 "200 answers" has_answered short 200
+	kill -STOP "$(lab_pid many)"
+	kill -INT "$(lab_pid many)"
+	lab_stop short
+	kill -CONT "$(lab_pid many)"
+	lab_stop many INT
+	check_equal "a load interrupted while its server goes ends well" $? 0
+	check_equal "and has lost nothing" "$(of "$(cat "$LAB_DIR/many.log")" '[.responses["2xx"], .unfinished]')" '[200,0]'
+}
+
+has_answered() { [ "$(lab_tell "$1" stats | jq '.responses["200"]')" -ge "$2" ]; }
+
 answered() { [ "$(lab_tell dialled stats | jq '.requests')" -gt "$requests_before" ]; }
 
 test_routed() {
@@ -156,6 +173,7 @@ test_mistakes
 stats dialled
 requests_before=$(of "$STATS" .requests)
 test_end
+test_end_of_many
 test_routed
 lab_down
 check_equal "nothing is left" "$(ip netns list | grep -c -- "-$$-")" 0

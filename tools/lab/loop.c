@@ -204,6 +204,7 @@ int loop_run(struct loop *loop)
 
 	while (!loop->stop) {
 		int n = wait_for(loop, events);
+		bool signalled = false;
 
 		if (n < 0 && errno != EINTR)
 			return -errno;
@@ -213,8 +214,10 @@ int loop_run(struct loop *loop)
 			if (watch)
 				watch->on_ready(watch, events[i].events);
 			else
-				take_signal(loop);
+				signalled = true;
 		}
+		if (signalled)
+			take_signal(loop);
 		run_due(loop);
 	}
 	return 0;

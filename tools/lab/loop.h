@@ -2,7 +2,7 @@
 /*
  * The event loop of the lab's programs: file descriptors by epoll, timers in a heap, SIGINT and SIGTERM as an end.
  * Watches and timers are embedded in the objects they belong to. An object may be freed in the callback of its own
- * watch or of a timer: timers run after the descriptors of a round, never among them.
+ * watch, of a timer or of a signal: signals and timers come after the descriptors of a round, never among them.
  */
 #ifndef CANARYD_LAB_LOOP_H
 #define CANARYD_LAB_LOOP_H
