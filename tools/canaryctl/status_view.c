@@ -309,7 +309,7 @@ static void print_weight(const struct page *page, const json_t *service, const c
 	const json_t *weight = json_object_get(service, "weight");
 	char bar[BAR_BYTES];
 
-	page_bar(page, field_number(weight, "applied"), page->style.columns >= 110 ? 40 : 20, bar);
+	page_bar(page, field_number(weight, "applied"), page->style.columns >= 110 ? 40 : 16, bar);
 	page_print(page, TONE_PLAIN, "  weight of %s  %s  applied %s, wanted %s, measured %s\n", canary, bar,
 		   format_weight(field_number(weight, "applied")).text,
 		   format_weight(field_number(weight, "wanted")).text,

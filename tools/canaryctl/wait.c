@@ -27,6 +27,7 @@ struct wait {
 	double lost_since; /* when the daemon stopped answering; NAN while it answers */
 	double printed;    /* when the last line was */
 	char shown[160];   /* what a change is measured against */
+	char *reason;      /* the last one printed; owned */
 	json_t *rollout;   /* the last answer */
 };
 
@@ -60,6 +61,19 @@ static void signature(const json_t *rollout, char *text, size_t size)
 		 field_text(rollout, "held", ""), field_number(rollout, "step"), field_number(rollout, "weight"));
 }
 
+/* The reason where it is another than the one before. */
+static void print_reason(struct wait *wait)
+{
+	struct page page = { .out = wait->ctl->err, .style = wait->ctl->out.style };
+	const char *reason = field_text(wait->rollout, "reason", "");
+
+	if (wait->reason && strcmp(wait->reason, reason) == 0)
+		return;
+	page_wrap(&page, TONE_PLAIN, 10, reason);
+	free(wait->reason);
+	wait->reason = strdup(reason);
+}
+
 static void progress(struct wait *wait)
 {
 	char line[512], current[sizeof(wait->shown)];
@@ -73,11 +87,8 @@ static void progress(struct wait *wait)
 	rollout_view_progress(wait->rollout, line, sizeof(line));
 	rollout_view_state(wait->rollout, &tone);
 	say(wait, changed ? tone : TONE_PLAIN, line);
-	if (changed && !rollout_view_ended(wait->rollout)) {
-		struct page page = { .out = wait->ctl->err, .style = wait->ctl->out.style };
-
-		page_wrap(&page, TONE_PLAIN, 10, field_text(wait->rollout, "reason", ""));
-	}
+	if (changed && !rollout_view_ended(wait->rollout))
+		print_reason(wait);
 	memcpy(wait->shown, current, sizeof(current));
 	wait->printed = now_s();
 }
@@ -205,6 +216,7 @@ int wait_for_outcome(struct ctl *ctl, int64_t id, double timeout_s)
 	sigaction(SIGTERM, &action, NULL);
 	code = loop(&wait);
 	json_decref(wait.rollout);
+	free(wait.reason);
 	free(wait.path);
 	return code;
 }
