@@ -38,14 +38,17 @@ static bool all_launched(void)
 
 static void on_arrival(struct loop_timer *timer, uint64_t now_ns)
 {
-	uint64_t due = (uint64_t)((double)(now_ns - started_ns) / 1e9 * rate) + 1;
+	uint64_t due = (uint64_t)((double)(now_ns - started_ns) / 1e9 * rate) + 1, next_ns;
 
 	for (int i = 0; i < LAUNCHES_A_ROUND && launched < due && !all_launched(); i++)
 		flow_launch(&client, launched++);
 	if (all_launched() && client.in_flight == 0)
 		client.loop.stop = true;
-	else if (!all_launched())
-		loop_arm(&client.loop, timer, started_ns + (uint64_t)((double)launched / rate * 1e9));
+	if (all_launched())
+		return;
+	/* Never now: the two roundings may disagree by a nanosecond, and a round would have no end. */
+	next_ns = started_ns + (uint64_t)((double)launched / rate * 1e9);
+	loop_arm(&client.loop, timer, next_ns > now_ns ? next_ns : now_ns + 1);
 }
 
 static void on_idle(struct client *c)
