@@ -76,12 +76,13 @@ static int replace_config(struct daemon *daemon, const char *service, const char
 	return 0;
 }
 
-/* One version that was added at run time. What the file says of the same name comes first. */
+/* One version that was added at run time. What the file says comes first: a version that does not go with it is left out. */
 static int restore_version(struct daemon *daemon, const struct journal_version *version, char **ret_error)
 {
 	const struct config_service *service = config_find_service(daemon->config, version->service);
 	json_t *list = json_loads(version->backends, 0, NULL), *value;
 	const char *backends[CONFIG_BACKENDS_MAX];
+	char *error = NULL;
 	size_t i, n = 0;
 	int r;
 
@@ -92,8 +93,16 @@ static int restore_version(struct daemon *daemon, const struct journal_version *
 	json_array_foreach(list, i, value)
 		if (json_is_string(value) && n < CONFIG_BACKENDS_MAX)
 			backends[n++] = json_string_value(value);
-	r = replace_config(daemon, version->service, version->name, backends, n, ret_error);
+	r = replace_config(daemon, version->service, version->name, backends, n, &error);
 	json_decref(list);
+	if (r == -EINVAL) {
+		log_warning("service %s: version %s, added at run time, is left out: %s", version->service, version->name,
+			    error ?: strerror(-r));
+		free(error);
+		return 0;
+	}
+	if (ret_error)
+		*ret_error = error;
 	return r;
 }
 

@@ -117,6 +117,14 @@ test_new_version() {
 		.empty_closes + .response_timeouts + .responses["5xx"]')" 0
 }
 
+# The file comes first: a version of the journal that it contradicts does not keep the daemon from starting.
+test_contradiction() {
+	sed -i "s|^      - {name: v2, .*|&\n      - {name: v4, backends: [\"$LAB_BACKEND4:8083\"]}|" "$LAB_DIR/canaryd.yaml"
+	restart "with the added version's backend in the file under another name"
+	check "says that the added version is left out" grep -q 'v3.*left out' "$LAB_DIR/canaryd.log"
+	check_equal "the baseline is the file's then" "$(checkout '[.baseline, [.versions[].name]] | @json')" '["v1",["v1","v2","v4"]]'
+}
+
 test_history() {
 	check_equal "the history, newest first" "$(lab_ctl rollout history checkout -j |
 		jq -c '[.rollouts[] | [.id, .canary, .state]]')" '[[3,"v3","promoted"],[2,"v1","aborted"],[1,"v2","promoted"]]'
@@ -137,4 +145,5 @@ test_verbs
 test_nothing_runs
 test_new_version
 test_history
+test_contradiction
 plan
