@@ -153,6 +153,10 @@ struct finding {
 	char gate[64];          /* for the caller: its name */
 	char gate_why[160];     /* for the caller: what of it: "is being asked", "does not agree: …" */
 	bool gate_refused;      /* for the caller: it has said no, or nothing for long: the rollout is held by it */
+	bool blackout;          /* for the caller: a blackout window is open: nothing moves up */
+	char blackout_until[20]; /* for the caller: when it ends, local time */
+	double clock_step_s;    /* for the caller: the time of day went so much further than time passed; 0: it did not */
+	double attempts_per_s;  /* of both versions, in the last minute; 0 without */
 	double score;           /* 0 … 100: shown, never decided on */
 	char reason[FINDING_REASON]; /* one sentence: the SLI, value, bound and counts that speak loudest */
 };

@@ -397,6 +397,14 @@ static void find_externals(const struct judge *j, const struct sample *sample, s
 	judge_external_find(j->state.external, &j->config, &terms, sample, f);
 }
 
+static double attempts_per_s(const struct judge *j)
+{
+	double minute_s;
+	struct sequential_counts c = recent_minute(&j->state.errors.recent, &minute_s);
+
+	return minute_s > 0 ? (double)(c.baseline_n + c.canary_n) / minute_s : 0;
+}
+
 static void count_data_ticks(struct judge_state *s, enum finding_data data)
 {
 	s->data_ticks = s->data == (uint32_t)data && s->data_ticks < UINT32_MAX ? s->data_ticks + 1 : 1;
@@ -417,6 +425,7 @@ static void find(struct judge *j, const struct sample *sample, const struct warm
 	find_budget(j, f);
 	f->aa_unhealthy = j->config.aa && noise_aa_alarm(&j->state.aa);
 	f->noise = phi(j);
+	f->attempts_per_s = attempts_per_s(j);
 	for (unsigned i = 0; i < f->n_slis; i++)
 		if (f->sli[i].kind == FINDING_COUNT)
 			f->sli[i].verdict = verdict(f, &f->sli[i]);

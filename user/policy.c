@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The state machine. policy_tick() reads as the order of precedence: failed, paused, held, moved on. The conditions
- * are in policy_rules.c.
+ * The state machine. policy_tick() reads as the order of precedence: failed, over, paused, held, moved on. The
+ * conditions are in policy_rules.c, the operator's verbs in policy_verbs.c.
  */
 #include "user/policy.h"
 
@@ -10,120 +10,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "user/policy_adaptive.h"
+#include "user/policy_moves.h"
 #include "user/policy_rules.h"
 
-#define STALL_S 60.0 /* a tick longer than this counts as this: the time in between was not watched */
+#define SETTLED_S 10.0 /* without an error, until one is over */
+#define STALL_S 60.0   /* a tick longer than this counts as this: the time in between was not watched */
 
 #define SAY(buf, ...) snprintf(buf, FINDING_REASON, __VA_ARGS__)
-
-/* ---- plans ----------------------------------------------------------------------------------------------- */
-
-struct policy_plan policy_default_plan(void)
-{
-	static const double weight[] = { 0.01, 0.05, 0.25, 0.50, 1.00 };
-	struct policy_plan plan = { .n_steps = sizeof(weight) / sizeof(weight[0]), .bake_s = 300 };
-
-	for (unsigned i = 0; i < plan.n_steps; i++)
-		plan.step[i] = (struct policy_step){ .weight = weight[i], .min_s = 60, .max_s = 3600 };
-	return plan;
-}
-
-static int check_step(const struct policy_plan *plan, unsigned i, char reason[FINDING_REASON])
-{
-	const struct policy_step *s = &plan->step[i];
-
-	if (!(s->weight > 0 && s->weight <= 1))
-		SAY(reason, "step %u: weight %g must be above 0 and at most 1 (100 %%)", i + 1, s->weight);
-	else if (i > 0 && s->weight < plan->step[i - 1].weight)
-		SAY(reason, "step %u: weight %g is below the step before: sort the steps", i + 1, s->weight);
-	else if (!(s->min_s >= 0) || isinf(s->min_s))
-		SAY(reason, "step %u: the minimum time of %g s must be 0 or more", i + 1, s->min_s);
-	else if (!(s->max_s >= 0) || isinf(s->max_s) || (s->max_s > 0 && s->max_s < s->min_s))
-		SAY(reason, "step %u: the maximum time of %g s must be 0 (no limit) or at least the minimum of %g s",
-		    i + 1, s->max_s, s->min_s);
-	else
-		return 0;
-	return -EINVAL;
-}
-
-int policy_plan_check(const struct policy_plan *plan, char reason[FINDING_REASON])
-{
-	if (plan->n_steps == 0 || plan->n_steps > POLICY_STEPS) {
-		SAY(reason, "a plan has 1 to %d steps, this one has %u", POLICY_STEPS, plan->n_steps);
-		return -EINVAL;
-	}
-	if (!(plan->bake_s >= 0) || isinf(plan->bake_s)) {
-		SAY(reason, "the bake of %g s must be 0 or more", plan->bake_s);
-		return -EINVAL;
-	}
-	for (unsigned i = 0; i < plan->n_steps; i++)
-		if (check_step(plan, i, reason) < 0)
-			return -EINVAL;
-	return 0;
-}
-
-/* ---- moves ----------------------------------------------------------------------------------------------- */
-
-/* A decision that as yet changes nothing. */
-static struct policy_decision decision(const struct policy_state *state, enum policy_kind kind)
-{
-	return (struct policy_decision){
-		.kind = kind,
-		.step = state->step,
-		.weight_from = state->weight,
-		.weight_to = state->weight,
-		.value = NAN,
-		.bound = NAN,
-	};
-}
-
-static void keep_reason(struct policy_state *state, const struct policy_decision *d)
-{
-	memcpy(state->reason, d->reason, sizeof(state->reason));
-}
-
-static void set_status(struct policy_state *state, enum policy_status status, enum policy_held held)
-{
-	state->status = status;
-	state->held = held;
-	state->held_s = 0;
-}
-
-static void hold(struct policy_state *state, enum policy_held held, struct policy_decision *d)
-{
-	set_status(state, POLICY_HELD, held);
-	keep_reason(state, d);
-}
-
-static void end(struct policy_state *state, enum policy_status status, double weight, struct policy_decision *d)
-{
-	d->weight_to = state->weight = weight;
-	state->phase = POLICY_ENDED;
-	set_status(state, status, POLICY_HELD_NOT);
-	keep_reason(state, d);
-}
-
-static double deadline(double after_s, double max_s)
-{
-	return max_s > 0 ? after_s + max_s : 0;
-}
-
-static void enter_step(const struct policy_plan *plan, struct policy_state *state, unsigned step)
-{
-	state->phase = step == 0 ? POLICY_WARMUP : POLICY_STEP;
-	state->step = step;
-	state->weight = plan->step[step].weight;
-	state->step_s = state->bake_s = 0;
-	state->deadline_s = deadline(0, plan->step[step].max_s);
-	state->gate_passed = false;
-}
-
-static void enter_bake(const struct policy_plan *plan, struct policy_state *state)
-{
-	state->phase = POLICY_BAKE;
-	state->step_s = state->bake_s = 0;
-	state->deadline_s = deadline(plan->bake_s, plan->step[state->step].max_s);
-}
 
 int policy_start(const struct policy_plan *plan, struct policy_state *state, struct policy_decision *ret)
 {
@@ -132,12 +26,12 @@ int policy_start(const struct policy_plan *plan, struct policy_state *state, str
 	if (policy_plan_check(plan, why) < 0)
 		return -EINVAL;
 	*state = (struct policy_state){ 0 };
-	*ret = decision(state, POLICY_START);
-	enter_step(plan, state, 0);
+	*ret = policy_moves_decision(state, POLICY_START);
+	policy_moves_enter_step(plan, state, 0);
 	ret->weight_to = state->weight;
 	SAY(ret->reason, "starts with step 1 of %u: %s of the new flows", plan->n_steps,
 	    finding_print_share(share, sizeof(share), state->weight));
-	keep_reason(state, ret);
+	policy_moves_reason(state, ret);
 	return 0;
 }
 
@@ -151,10 +45,13 @@ static bool has_data(const struct finding *f)
 static void pass_time(struct policy_state *state, const struct finding *f, double elapsed_s)
 {
 	double s = elapsed_s > 0 ? fmin(elapsed_s, STALL_S) : 0;
+	bool blackout = state->held == POLICY_HELD_BLACKOUT;
 
 	if (state->status != POLICY_RUNNING)
 		state->held_s += s;
-	if (state->phase != POLICY_WARMUP && state->status != POLICY_PAUSED)
+	if (state->status != POLICY_RUNNING && !blackout)
+		state->idle_s += s;
+	if (state->phase != POLICY_WARMUP && state->status != POLICY_PAUSED && !blackout)
 		state->step_s += s;
 	if (state->phase == POLICY_BAKE && state->status == POLICY_RUNNING && has_data(f))
 		state->bake_s += s;
@@ -171,13 +68,61 @@ static bool fail(const struct policy_plan *plan, struct policy_state *state, con
 	if (plan->on_fail == POLICY_FAIL_ROLL_BACK) {
 		d->kind = POLICY_ROLL_BACK;
 		policy_rules_say_failed(f, d);
-		end(state, POLICY_ROLLED_BACK, 0, d);
+		policy_moves_end(state, POLICY_ROLLED_BACK, 0, d);
 	} else if (state->status != POLICY_PAUSED && state->held != POLICY_HELD_FAILED) {
 		d->kind = POLICY_HOLD;
 		policy_rules_say_failed(f, d);
-		hold(state, POLICY_HELD_FAILED, d);
+		policy_moves_hold(state, POLICY_HELD_FAILED, d);
 	}
 	return true;
+}
+
+/* The warning is a decision of its own: it is in the journal, and whoever listens for holds hears it. */
+static void warn_of_expiry(struct policy_state *state, double left_s, struct policy_decision *d)
+{
+	char left[32];
+
+	d->kind = state->status == POLICY_PAUSED ? POLICY_PAUSE : POLICY_HOLD;
+	SAY(d->reason, "expires in %s and goes back to 0, unless an operator resumes it; %.170s",
+	    finding_print_duration(left, sizeof(left), left_s), state->reason);
+	state->expiry_warned = true;
+	policy_moves_reason(state, d);
+}
+
+/* No canary for ever: one that is neither moving nor decided is taken back. */
+static void expire(const struct policy_plan *plan, struct policy_state *state, struct policy_decision *d)
+{
+	double left_s = plan->expire_s - state->idle_s;
+	char lasted[32], why[FINDING_REASON];
+
+	if (plan->expire_s <= 0 || state->status == POLICY_RUNNING || state->held == POLICY_HELD_BLACKOUT)
+		return;
+	if (left_s > 0) {
+		if (!state->expiry_warned && left_s <= fmin(POLICY_WARN_S, plan->expire_s / 4))
+			warn_of_expiry(state, left_s, d);
+		return;
+	}
+	d->kind = POLICY_ABORT;
+	memcpy(why, state->reason, sizeof(why));
+	SAY(d->reason, "expired: %s for %s in this step; it was: %.170s", policy_status_name(state->status),
+	    finding_print_duration(lasted, sizeof(lasted), state->idle_s), why);
+	policy_moves_end(state, POLICY_ABORTED, 0, d);
+}
+
+/* The planned end of what is never promoted. */
+static void complete(const struct policy_plan *plan, struct policy_state *state, const struct finding *f,
+		     struct policy_decision *d)
+{
+	char lasted[32], measured[FINDING_REASON - 64];
+
+	if (!policy_rules_is_experiment(plan, state) || state->status == POLICY_PAUSED || state->deadline_s <= 0 ||
+	    state->step_s < state->deadline_s)
+		return;
+	d->kind = POLICY_COMPLETE;
+	finding_print_measured(measured, sizeof(measured), &f->sli[FINDING_ERRORS]);
+	SAY(d->reason, "complete after %s: %s", finding_print_duration(lasted, sizeof(lasted), state->step_s), measured);
+	d->counts = f->sli[FINDING_ERRORS].counts;
+	policy_moves_end(state, POLICY_COMPLETED, 0, d);
 }
 
 static void speak_of_loudest(const struct finding *f, struct policy_decision *d)
@@ -205,7 +150,7 @@ static bool is_held(struct policy_state *state, const struct finding *f, struct 
 		speak_of_loudest(f, d);
 	else if (why == POLICY_HELD_SLI)
 		policy_rules_say_gauge(f, d);
-	hold(state, why, d);
+	policy_moves_hold(state, why, d);
 	return true;
 }
 
@@ -215,6 +160,8 @@ static bool stays_held(struct policy_state *state, const struct finding *f, enum
 {
 	if (state->status != POLICY_HELD)
 		return false;
+	if (state->held == POLICY_HELD_ERROR && state->held_s < SETTLED_S)
+		return true;
 	if (f->data == FINDING_DATA_ERROR || state->held == POLICY_HELD_MANUAL || state->held == POLICY_HELD_FAILED ||
 	    state->held == POLICY_HELD_OTHER)
 		return true;
@@ -224,8 +171,7 @@ static bool stays_held(struct policy_state *state, const struct finding *f, enum
 		return true;
 	d->kind = POLICY_RESUME;
 	SAY(d->reason, "what held it for %.0f s is over", state->held_s);
-	set_status(state, POLICY_RUNNING, POLICY_HELD_NOT);
-	keep_reason(state, d);
+	policy_moves_resume(state, d);
 	return true;
 }
 
@@ -234,13 +180,27 @@ static void promote(struct policy_state *state, struct policy_decision *d)
 	d->kind = POLICY_PROMOTE;
 	SAY(d->reason, "every step passed and %.0f s watched in the bake: the canary becomes the baseline",
 	    state->bake_s);
-	end(state, POLICY_PROMOTED, 1, d);
+	policy_moves_end(state, POLICY_PROMOTED, 1, d);
+}
+
+/* The plan's weight, or in its place the one that the error budget can bear. */
+static void step_up(const struct policy_plan *plan, struct policy_state *state, const struct finding *f)
+{
+	struct policy_adaptive_next next = { .step = state->step + 1 };
+
+	if (plan->adaptive.on)
+		next = policy_adaptive_next(plan, state, f);
+	else
+		next.weight = plan->step[next.step].weight;
+	policy_moves_enter_step(plan, state, next.step);
+	state->weight = next.weight;
+	state->phase = POLICY_STEP;
 }
 
 static void advance(const struct policy_plan *plan, struct policy_state *state, const struct finding *f,
 		    struct policy_decision *d)
 {
-	bool last = state->step + 1 == plan->n_steps;
+	bool last = policy_rules_is_last(plan, state);
 
 	if (state->phase == POLICY_BAKE || (last && plan->bake_s == 0)) {
 		promote(state, d);
@@ -249,12 +209,12 @@ static void advance(const struct policy_plan *plan, struct policy_state *state, 
 	d->kind = POLICY_ADVANCE;
 	policy_rules_say_passed(plan, state, f, d);
 	if (last)
-		enter_bake(plan, state);
+		policy_moves_enter_bake(plan, state);
 	else
-		enter_step(plan, state, state->step + 1);
+		step_up(plan, state, f);
 	d->step = state->step;
 	d->weight_to = state->weight;
-	keep_reason(state, d);
+	policy_moves_reason(state, d);
 }
 
 static void move_on(const struct policy_plan *plan, struct policy_state *state, const struct finding *f,
@@ -265,15 +225,16 @@ static void move_on(const struct policy_plan *plan, struct policy_state *state, 
 	} else if (wait == POLICY_WAIT_MANUAL) {
 		d->kind = POLICY_HOLD;
 		policy_print_waiting(plan, state, f, d->reason);
-		hold(state, POLICY_HELD_MANUAL, d);
+		policy_moves_hold(state, POLICY_HELD_MANUAL, d);
 	} else if (wait == POLICY_WAIT_GATE && f->gate_refused) {
 		d->kind = POLICY_HOLD;
 		policy_print_waiting(plan, state, f, d->reason);
-		hold(state, POLICY_HELD_GATE, d);
-	} else if (state->deadline_s > 0 && state->step_s >= state->deadline_s && has_data(f)) {
+		policy_moves_hold(state, POLICY_HELD_GATE, d);
+	} else if (state->deadline_s > 0 && state->step_s >= state->deadline_s && has_data(f) &&
+		   !policy_rules_is_experiment(plan, state)) {
 		d->kind = POLICY_HOLD;
 		policy_rules_say_inconclusive(plan, state, f, d->reason);
-		hold(state, POLICY_HELD_DEADLINE, d);
+		policy_moves_hold(state, POLICY_HELD_DEADLINE, d);
 	}
 }
 
@@ -282,91 +243,22 @@ void policy_tick(const struct policy_plan *plan, struct policy_state *state, con
 {
 	enum policy_wait wait;
 	unsigned sli;
+	bool failed;
 
-	*ret = decision(state, POLICY_NONE);
+	*ret = policy_moves_decision(state, POLICY_NONE);
 	if (state->phase == POLICY_ENDED)
 		return;
 	pass_time(state, finding, elapsed_s);
-	if (fail(plan, state, finding, ret) || state->status == POLICY_PAUSED)
+	failed = fail(plan, state, finding, ret);
+	if (ret->kind == POLICY_NONE)
+		expire(plan, state, ret);
+	if (ret->kind == POLICY_NONE && !failed && state->held != POLICY_HELD_FAILED)
+		complete(plan, state, finding, ret);
+	if (ret->kind != POLICY_NONE || failed || state->status == POLICY_PAUSED)
 		return;
 	if (is_held(state, finding, ret))
 		return;
 	wait = policy_rules_wait(plan, state, finding, &sli);
 	if (!stays_held(state, finding, wait, ret) && state->phase != POLICY_WARMUP)
 		move_on(plan, state, finding, wait, ret);
-}
-
-/* ---- verbs ----------------------------------------------------------------------------------------------- */
-
-int policy_pause(const struct policy_plan *plan, struct policy_state *state, struct policy_decision *ret)
-{
-	(void)plan;
-	if (state->phase == POLICY_ENDED || state->status == POLICY_PAUSED)
-		return -EINVAL;
-	*ret = decision(state, POLICY_PAUSE);
-	SAY(ret->reason, "paused by an operator; still judged, and taken back if it fails");
-	set_status(state, POLICY_PAUSED, POLICY_HELD_NOT);
-	keep_reason(state, ret);
-	return 0;
-}
-
-int policy_resume(const struct policy_plan *plan, struct policy_state *state, struct policy_decision *ret)
-{
-	if (state->status != POLICY_PAUSED && state->status != POLICY_HELD)
-		return -EINVAL;
-	*ret = decision(state, POLICY_RESUME);
-	SAY(ret->reason, "resumed by an operator after %.0f s", state->held_s);
-	if (state->held == POLICY_HELD_MANUAL)
-		state->gate_passed = true;
-	if (state->held == POLICY_HELD_DEADLINE)
-		state->deadline_s = deadline(state->step_s, plan->step[state->step].max_s);
-	set_status(state, POLICY_RUNNING, POLICY_HELD_NOT);
-	keep_reason(state, ret);
-	return 0;
-}
-
-int policy_promote(const struct policy_plan *plan, struct policy_state *state, struct policy_decision *ret)
-{
-	(void)plan;
-	if (state->phase == POLICY_ENDED)
-		return -EINVAL;
-	*ret = decision(state, POLICY_PROMOTE);
-	SAY(ret->reason, "promoted by an operator: the canary becomes the baseline");
-	end(state, POLICY_PROMOTED, 1, ret);
-	return 0;
-}
-
-int policy_abort(const struct policy_plan *plan, struct policy_state *state, struct policy_decision *ret)
-{
-	(void)plan;
-	if (state->phase == POLICY_ENDED)
-		return -EINVAL;
-	*ret = decision(state, POLICY_ABORT);
-	SAY(ret->reason, "aborted by an operator: all new flows go to the baseline");
-	end(state, POLICY_ABORTED, 0, ret);
-	return 0;
-}
-
-int policy_hold(const struct policy_plan *plan, struct policy_state *state, const char *why,
-		struct policy_decision *ret)
-{
-	(void)plan;
-	if (state->phase == POLICY_ENDED || state->status == POLICY_PAUSED)
-		return -EINVAL;
-	*ret = decision(state, POLICY_HOLD);
-	SAY(ret->reason, "%s", why);
-	hold(state, POLICY_HELD_OTHER, ret);
-	return 0;
-}
-
-int policy_roll_back(const struct policy_plan *plan, struct policy_state *state, const char *why,
-		     struct policy_decision *ret)
-{
-	(void)plan;
-	if (state->phase == POLICY_ENDED)
-		return -EINVAL;
-	*ret = decision(state, POLICY_ROLL_BACK);
-	SAY(ret->reason, "%s", why);
-	end(state, POLICY_ROLLED_BACK, 0, ret);
-	return 0;
 }

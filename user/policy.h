@@ -15,6 +15,7 @@
 #include "user/finding.h"
 
 #define POLICY_STEPS 16
+#define POLICY_WARN_S 3600.0 /* a rollout says so long before that it is going to expire, or a quarter of its time */
 
 enum policy_on_fail {
 	POLICY_FAIL_ROLL_BACK = 0,
@@ -28,11 +29,27 @@ struct policy_step {
 	bool manual;   /* an operator's `resume` is wanted before it is left */
 };
 
+/*
+ * Steps of the error budget's making. A regression of `ratio` times the baseline's failures costs so many failures
+ * beyond the baseline's until it is found; the next weight is the largest at which they are within what is left of the
+ * budget. See policy_adaptive.h.
+ */
+struct policy_adaptive {
+	bool on;
+	double ratio;  /* the regression to reckon with, above `margin` */
+	double growth; /* no weight is more than so many times the one before */
+	double margin; /* the judge's m */
+};
+
 struct policy_plan {
 	unsigned n_steps;
 	struct policy_step step[POLICY_STEPS];
 	double bake_s; /* watched at the last step's weight before it is promoted */
 	enum policy_on_fail on_fail;
+	bool promote_never;   /* the last step lasts its max_s, then the rollout is complete: A/B */
+	double undo_window_s; /* after a promotion; 0: none */
+	double expire_s;      /* held or paused for so long in one step: aborted; 0: never */
+	struct policy_adaptive adaptive;
 };
 
 enum policy_phase {
@@ -49,14 +66,16 @@ enum policy_status {
 	POLICY_PROMOTED,
 	POLICY_ROLLED_BACK,
 	POLICY_ABORTED,
+	POLICY_UNDONE,    /* promoted, and taken back by an operator */
+	POLICY_COMPLETED, /* never to be promoted, and its time is over */
 };
 
-/* Why a rollout is held. Every cause but MANUAL, FAILED and OTHER lifts itself when it is over. */
+/* Why a rollout is held. Every cause but MANUAL, FAILED and OTHER lifts itself when it is over. The words are saved. */
 enum policy_held {
 	POLICY_HELD_NOT = 0,
 	POLICY_HELD_EVIDENCE, /* E ≥ 5 */
 	POLICY_HELD_NO_DATA,
-	POLICY_HELD_ERROR,    /* samples that cannot be used, one after the other */
+	POLICY_HELD_ERROR,    /* a sample that cannot be used, or a clock that stepped; lifts after 10 s without */
 	POLICY_HELD_AA,       /* baseline against baseline differs */
 	POLICY_HELD_SLI,      /* an SLI is beyond its bound, or cannot be measured */
 	POLICY_HELD_DEADLINE, /* no verdict in the step's time; lifts when the evidence is there after all */
@@ -64,6 +83,7 @@ enum policy_held {
 	POLICY_HELD_FAILED,   /* the canary is worse and on_fail is hold: waits for an operator */
 	POLICY_HELD_GATE,     /* a gate does not agree */
 	POLICY_HELD_OTHER,    /* policy_hold(): by the caller, e.g. after a reboot; waits for an operator */
+	POLICY_HELD_BLACKOUT, /* a blackout window is open */
 };
 
 /* Plain data; all of it is to be saved. */
@@ -72,11 +92,13 @@ struct policy_state {
 	enum policy_status status;
 	unsigned step;        /* index into the plan's steps */
 	double weight;        /* wanted now */
-	double step_s;        /* in this step since it began, warm-up and pauses left out */
+	double step_s;        /* in this step since it began, warm-up, pauses and blackouts left out */
 	double bake_s;        /* watched in the bake: running, with data */
 	double deadline_s;    /* step_s at which the step is called inconclusive; 0: never */
 	enum policy_held held;
 	double held_s;        /* since it was held or paused */
+	double idle_s;        /* held or paused in this step in all, blackouts left out */
+	bool expiry_warned;
 	bool gate_passed;     /* an operator has let this step's manual gate pass */
 	char reason[FINDING_REASON]; /* of the last decision */
 };
@@ -92,6 +114,8 @@ enum policy_kind {
 	POLICY_PROMOTE, /* the canary is to become the baseline */
 	POLICY_ABORT,
 	POLICY_NOTE, /* nothing was decided: something to be told with the decisions */
+	POLICY_UNDO,     /* the baseline from before the promotion is the baseline again */
+	POLICY_COMPLETE, /* the end of a rollout that is never promoted */
 };
 
 struct policy_decision {
@@ -106,7 +130,10 @@ struct policy_decision {
 	char reason[FINDING_REASON];
 };
 
-/* 1 %, 5 %, 25 %, 50 %, 100 %; at least 60 s and at most 1 h each; bake 5 min; rolls back. */
+/*
+ * 1 %, 5 %, 25 %, 50 %, 100 %; at least 60 s and at most 1 h each; bake 5 min; rolls back; undo for 1 h; expires after
+ * 24 h.
+ */
 struct policy_plan policy_default_plan(void);
 
 /* 0, or -EINVAL with what is wrong and the mend in `reason`. */
@@ -132,6 +159,17 @@ int policy_pause(const struct policy_plan *plan, struct policy_state *state, str
 int policy_resume(const struct policy_plan *plan, struct policy_state *state, struct policy_decision *ret);
 int policy_promote(const struct policy_plan *plan, struct policy_state *state, struct policy_decision *ret);
 int policy_abort(const struct policy_plan *plan, struct policy_state *state, struct policy_decision *ret);
+
+/*
+ * Takes a promotion back, since_s after it: the old baseline is to be the baseline again, at once. -EINVAL: it was not
+ * promoted; -ETIME: the plan's window is over. Nothing is changed then.
+ */
+int policy_undo(const struct policy_plan *plan, struct policy_state *state, double since_s,
+		struct policy_decision *ret);
+
+/* Ends a rollout in favour of the version `by`. -EINVAL: it has ended. */
+int policy_supersede(const struct policy_plan *plan, struct policy_state *state, const char *by,
+		     struct policy_decision *ret);
 
 /*
  * One sentence: what the rollout waits for before its next step, with the evidence so far and the time it may take.

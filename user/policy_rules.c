@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ERRORS_IN_A_ROW 3
+#include "user/policy_adaptive.h"
+
 #define LN_LARGEST 700.0 /* e to this is still a number */
 
 #define SAY(buf, ...) snprintf(buf, FINDING_REASON, __VA_ARGS__)
@@ -71,8 +72,16 @@ void policy_rules_say_failed(const struct finding *finding, struct policy_decisi
 
 enum policy_held policy_rules_held(const struct finding *finding, char reason[FINDING_REASON])
 {
-	if (finding->data == FINDING_DATA_ERROR && finding->data_ticks >= ERRORS_IN_A_ROW) {
-		SAY(reason, "%u samples in a row could not be used: %.200s", finding->data_ticks, finding->reason);
+	char step[32];
+
+	if (finding->data == FINDING_DATA_ERROR) {
+		SAY(reason, "%s", finding->reason);
+		return POLICY_HELD_ERROR;
+	}
+	if (finding->clock_step_s != 0) {
+		SAY(reason, "the clock was set %s %s: blackouts, dates and the undo window go by it",
+		    finding_print_duration(step, sizeof(step), fabs(finding->clock_step_s)),
+		    finding->clock_step_s > 0 ? "forward" : "back");
 		return POLICY_HELD_ERROR;
 	}
 	if (finding->data == FINDING_DATA_NO_DATA) {
@@ -91,6 +100,10 @@ enum policy_held policy_rules_held(const struct finding *finding, char reason[FI
 	if (finding->says == FINDING_SAYS_HOLD) {
 		finding_print_said(reason, FINDING_REASON, finding);
 		return POLICY_HELD_SLI;
+	}
+	if (finding->blackout) {
+		SAY(reason, "a blackout window is open until %s: nothing moves up", finding->blackout_until);
+		return POLICY_HELD_BLACKOUT;
 	}
 	return POLICY_HELD_NOT;
 }
@@ -120,6 +133,29 @@ static bool lacks_evidence(const struct finding *f, unsigned *ret_sli)
 	return false;
 }
 
+bool policy_rules_is_last(const struct policy_plan *plan, const struct policy_state *state)
+{
+	return state->step + 1 == plan->n_steps && (!plan->adaptive.on || policy_adaptive_at_step(plan, state));
+}
+
+bool policy_rules_is_experiment(const struct policy_plan *plan, const struct policy_state *state)
+{
+	return plan->promote_never && policy_rules_is_last(plan, state) && state->phase == POLICY_STEP;
+}
+
+/* A gate that is passed, or that the weight has not come to yet. */
+static bool gate_is_open(const struct policy_plan *plan, const struct policy_state *state)
+{
+	return !plan->step[state->step].manual || state->gate_passed || state->phase == POLICY_BAKE ||
+	       (plan->adaptive.on && !policy_adaptive_at_step(plan, state));
+}
+
+static bool lacks_budget(const struct policy_plan *plan, const struct policy_state *state, const struct finding *f)
+{
+	return plan->adaptive.on && state->phase != POLICY_BAKE && !policy_rules_is_last(plan, state) &&
+	       policy_adaptive_next(plan, state, f).by == POLICY_ADAPTIVE_SPENT;
+}
+
 enum policy_wait policy_rules_wait(const struct policy_plan *plan, const struct policy_state *state,
 				   const struct finding *finding, unsigned *ret_sli)
 {
@@ -134,6 +170,8 @@ enum policy_wait policy_rules_wait(const struct policy_plan *plan, const struct 
 		return POLICY_WAIT_AA;
 	if (finding->says != FINDING_SAYS_NOTHING)
 		return POLICY_WAIT_SLI;
+	if (policy_rules_is_experiment(plan, state))
+		return POLICY_WAIT_END;
 	if (!bake && lacks_evidence(finding, ret_sli))
 		return POLICY_WAIT_EVIDENCE;
 	if (bake ? state->bake_s < plan->bake_s : state->step_s < step->min_s)
@@ -142,29 +180,30 @@ enum policy_wait policy_rules_wait(const struct policy_plan *plan, const struct 
 		return POLICY_WAIT_BURN;
 	if (finding->gates_closed)
 		return POLICY_WAIT_GATE;
-	if (!bake && step->manual && !state->gate_passed)
+	if (lacks_budget(plan, state, finding))
+		return POLICY_WAIT_BUDGET;
+	if (!gate_is_open(plan, state))
 		return POLICY_WAIT_MANUAL;
 	return POLICY_WAIT_NOT;
 }
 
 /* "errors: promotion evidence 3.1 of 20 at 1 %" */
-static void print_promotion(const struct policy_plan *plan, const struct policy_state *state,
-			    const struct finding_sli *sli, char *buf, size_t size)
+static void print_promotion(const struct policy_state *state, const struct finding_sli *sli, char *buf, size_t size)
 {
 	char evidence[32], bound[32], share[32];
 
 	snprintf(buf, size, "%s: promotion evidence %s of %s at %s", sli->name,
 		 finding_print_evidence(evidence, sizeof(evidence), sli->promotion.ln_e),
 		 finding_print_evidence(bound, sizeof(bound), sli->promotion.ln_bound),
-		 finding_print_share(share, sizeof(share), plan->step[state->step].weight));
+		 finding_print_share(share, sizeof(share), state->weight));
 }
 
-static void say_evidence(const struct policy_plan *plan, const struct policy_state *state,
-			 const struct finding_sli *sli, char reason[FINDING_REASON])
+static void say_evidence(const struct policy_state *state, const struct finding_sli *sli,
+			 char reason[FINDING_REASON])
 {
 	char promotion[160], eta[32];
 
-	print_promotion(plan, state, sli, promotion, sizeof(promotion));
+	print_promotion(state, sli, promotion, sizeof(promotion));
 	finding_print_duration(eta, sizeof(eta), sli->time_to_verdict_s);
 	if (isnan(sli->time_to_verdict_s))
 		SAY(reason, "%s", promotion);
@@ -203,6 +242,24 @@ static void say_worse(const struct finding *f, char reason[FINDING_REASON])
 		    finding_print_evidence(evidence, sizeof(evidence), f->ln_e_p99), exp(f->ln_hold));
 }
 
+static void say_budget(const struct policy_plan *plan, const struct policy_state *state, const struct finding *f,
+		       char reason[FINDING_REASON])
+{
+	struct policy_adaptive_next next = policy_adaptive_next(plan, state, f);
+
+	policy_adaptive_say(plan, f, &next, reason, FINDING_REASON);
+}
+
+static void say_end(const struct policy_state *state, char reason[FINDING_REASON])
+{
+	char lasted[32], planned[32];
+
+	finding_print_duration(lasted, sizeof(lasted), state->step_s);
+	finding_print_duration(planned, sizeof(planned), state->deadline_s);
+	SAY(reason, "stays at this weight, never promoted: %s of %s", lasted,
+	    state->deadline_s > 0 ? planned : "no end but an operator's");
+}
+
 void policy_print_waiting(const struct policy_plan *plan, const struct policy_state *state,
 			  const struct finding *finding, char reason[FINDING_REASON])
 {
@@ -215,9 +272,11 @@ void policy_print_waiting(const struct policy_plan *plan, const struct policy_st
 	case POLICY_WAIT_AA: policy_rules_held(finding, reason); break;
 	case POLICY_WAIT_SLI: finding_print_said(reason, FINDING_REASON, finding); break;
 	case POLICY_WAIT_TIME: say_time(plan, state, reason); break;
-	case POLICY_WAIT_EVIDENCE: say_evidence(plan, state, &finding->sli[sli], reason); break;
+	case POLICY_WAIT_EVIDENCE: say_evidence(state, &finding->sli[sli], reason); break;
 	case POLICY_WAIT_BURN: say_burn(finding, reason); break;
 	case POLICY_WAIT_GATE: say_gate(finding, reason); break;
+	case POLICY_WAIT_BUDGET: say_budget(plan, state, finding, reason); break;
+	case POLICY_WAIT_END: say_end(state, reason); break;
 	case POLICY_WAIT_MANUAL: SAY(reason, "the step has passed, its gate waits for an operator's resume"); break;
 	}
 }
@@ -225,10 +284,9 @@ void policy_print_waiting(const struct policy_plan *plan, const struct policy_st
 /* ---- inconclusive and passed ----------------------------------------------------------------------------- */
 
 /* The time to a verdict goes with the number of canary events, that is, with its share. */
-static void say_remedy(const struct policy_plan *plan, const struct policy_state *state, const struct finding_sli *sli,
-		       char *buf, size_t size)
+static void say_remedy(const struct policy_state *state, const struct finding_sli *sli, char *buf, size_t size)
 {
-	double now = plan->step[state->step].weight, next = fmin(0.5, now * 5);
+	double now = state->weight, next = fmin(0.5, now * 5);
 	char eta[32], share[32], quicker[32];
 
 	if (isnan(sli->time_to_verdict_s) || sli->time_to_verdict_s <= 0) {
@@ -257,8 +315,8 @@ void policy_rules_say_inconclusive(const struct policy_plan *plan, const struct 
 		SAY(reason, "inconclusive after %s: %.190s", lasted, text);
 		return;
 	}
-	print_promotion(plan, state, &finding->sli[sli], text, sizeof(text));
-	say_remedy(plan, state, &finding->sli[sli], remedy, sizeof(remedy));
+	print_promotion(state, &finding->sli[sli], text, sizeof(text));
+	say_remedy(state, &finding->sli[sli], remedy, sizeof(remedy));
 	SAY(reason, "inconclusive after %s: %.90s; %.90s", lasted, text, remedy);
 }
 
@@ -275,11 +333,26 @@ static void say_promotion(const struct finding *f, char *buf, size_t size)
 									f->sli[i].promotion.ln_e));
 }
 
+/* "; 12 % next: …" where it is not the plan alone that says so. */
+static void say_next(const struct policy_plan *plan, const struct policy_state *state, const struct finding *f,
+			    char *buf, size_t size)
+{
+	struct policy_adaptive_next next;
+
+	buf[0] = 0;
+	if (!plan->adaptive.on || policy_rules_is_last(plan, state))
+		return;
+	next = policy_adaptive_next(plan, state, f);
+	snprintf(buf, size, "; ");
+	policy_adaptive_say(plan, f, &next, buf + 2, size - 2);
+}
+
 void policy_rules_say_passed(const struct policy_plan *plan, const struct policy_state *state,
 			     const struct finding *finding, struct policy_decision *d)
 {
 	const struct finding_sli *least = NULL;
 	char lasted[32], evidence[128];
+	int used;
 
 	for (unsigned i = 0; i < finding->n_slis; i++)
 		if (is_asked(finding, i) && (!least || finding->sli[i].promotion.ln_e < least->promotion.ln_e))
@@ -295,6 +368,7 @@ void policy_rules_say_passed(const struct policy_plan *plan, const struct policy
 	d->bound = plain(least->promotion.ln_bound);
 	d->counts = least->counts;
 	say_promotion(finding, evidence, sizeof(evidence));
-	SAY(d->reason, "step %u of %u passed after %s: promotion evidence %s (≥ %.4g)", state->step + 1, plan->n_steps,
-	    lasted, evidence, d->bound);
+	used = SAY(d->reason, "step %u of %u passed after %s: promotion evidence %.60s (≥ %.4g)", state->step + 1,
+		   plan->n_steps, lasted, evidence, d->bound);
+	say_next(plan, state, finding, d->reason + used, sizeof(d->reason) - (size_t)used);
 }

@@ -33,8 +33,16 @@ enum policy_wait {
 	POLICY_WAIT_EVIDENCE,
 	POLICY_WAIT_BURN,
 	POLICY_WAIT_GATE,
+	POLICY_WAIT_BUDGET, /* no weight above this one is within the error budget */
+	POLICY_WAIT_END,    /* it is never promoted, and its time is not over */
 	POLICY_WAIT_MANUAL, /* the last of all: everything else is met */
 };
+
+/* The plan's last weight is reached. */
+bool policy_rules_is_last(const struct policy_plan *plan, const struct policy_state *state);
+
+/* At the last weight of a plan that is never promoted: it stays until its time is over. */
+bool policy_rules_is_experiment(const struct policy_plan *plan, const struct policy_state *state);
 
 /* What the present step or the bake waits for; ret_sli is the SLI's index with POLICY_WAIT_EVIDENCE. */
 enum policy_wait policy_rules_wait(const struct policy_plan *plan, const struct policy_state *state,

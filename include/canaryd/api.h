@@ -78,7 +78,9 @@
 #define API_STATE_PAUSED "paused"           /* by an operator */
 #define API_STATE_PROMOTED "promoted"       /* ended: the canary is the baseline now */
 #define API_STATE_ROLLED_BACK "rolled_back" /* ended: by the judge or the breaker */
-#define API_STATE_ABORTED "aborted"         /* ended: by an operator */
+#define API_STATE_ABORTED "aborted"         /* ended: by an operator, a newer canary, or because it expired */
+#define API_STATE_UNDONE "undone"           /* ended: promoted, then taken back by an operator */
+#define API_STATE_COMPLETED "completed"     /* ended: its time is over, and it is never promoted (A/B) */
 
 /* rollout.phase: what a running rollout is doing */
 #define API_PHASE_WARMUP "warmup" /* the canary's backends are measured, not yet judged */
@@ -97,6 +99,7 @@
 #define API_HELD_MANUAL "manual"     /* the step's gate waits for an operator */
 #define API_HELD_FAILED "failed"     /* the canary is worse and on_fail is hold: waits for an operator */
 #define API_HELD_OTHER "other"       /* e.g. after a reboot: waits for an operator */
+#define API_HELD_BLACKOUT "blackout" /* a blackout window is open; lifts itself too */
 
 /* decision.decision */
 #define API_DECISION_START "start"
@@ -108,6 +111,8 @@
 #define API_DECISION_PROMOTE "promote"
 #define API_DECISION_ABORT "abort"
 #define API_DECISION_NOTE "note" /* nothing was decided: e.g. a hook that failed to be told */
+#define API_DECISION_UNDO "undo"
+#define API_DECISION_COMPLETE "complete"
 
 /* The exit codes of canaryctl and of canaryd. */
 enum api_exit {

@@ -51,9 +51,9 @@ static void the_minimum_time_begins_after_the_warm_up(void **state)
 static void each_condition_alone_blocks(void **state)
 {
 	struct fixture *x = *state;
-	struct finding all[9];
+	struct finding all[8];
 
-	for (unsigned i = 0; i < 9; i++)
+	for (unsigned i = 0; i < 8; i++)
 		all[i] = good();
 	all[0].sli[FINDING_ERRORS].promotion.ln_e = log(19.9);
 	all[1].sli[FINDING_LATENCY].promotion.ln_e = log(19.9);
@@ -61,13 +61,11 @@ static void each_condition_alone_blocks(void **state)
 	all[3].burn_blocks = true;
 	all[4].burn_pages = true;
 	all[5].gates_closed = true;
-	all[6].data = FINDING_DATA_ERROR;
-	all[6].data_ticks = 1;
-	all[7].data = FINDING_DATA_WARMUP;
-	all[8].sli[FINDING_LATENCY].canary = NAN; /* the canary alone has no latency */
-	all[8].sli[FINDING_LATENCY].promotion.ln_e = 0;
+	all[6].data = FINDING_DATA_WARMUP;
+	all[7].sli[FINDING_LATENCY].canary = NAN; /* the canary alone has no latency */
+	all[7].sli[FINDING_LATENCY].promotion.ln_e = 0;
 	assert_int_equal(until(x, 60), POLICY_NONE);
-	for (unsigned i = 0; i < 9; i++) {
+	for (unsigned i = 0; i < 8; i++) {
 		char waiting[FINDING_REASON];
 
 		x->f = all[i];
@@ -160,14 +158,14 @@ static void the_bake_counts_watched_time_only(void **state)
 		assert_int_equal(until(x, 100), POLICY_ADVANCE);
 	assert_int_equal(until(x, 200), POLICY_NONE);
 	x->f.data = FINDING_DATA_ERROR;
-	x->f.data_ticks = 1;
+	assert_int_equal(tick(x, 1), POLICY_HOLD);
 	assert_int_equal(until(x, 500), POLICY_NONE);
 	x->f = good();
 	x->f.holds = true;
 	assert_int_equal(until(x, 500), POLICY_HOLD);
 	x->f = good();
 	assert_int_equal(tick(x, 1), POLICY_RESUME);
-	assert_int_equal(until(x, 98), POLICY_NONE); /* the tick that found it bad had been watched */
+	assert_int_equal(until(x, 99), POLICY_NONE);
 	assert_int_equal(tick(x, 1), POLICY_PROMOTE);
 }
 
@@ -229,10 +227,10 @@ static void never_on_a_sample_in_error(void **state)
 	struct fixture *x = *state;
 
 	x->f.data = FINDING_DATA_ERROR;
-	x->f.data_ticks = 1;
 	x->f.ln_e_rollback = log(1e9);
 	x->f.guard_fired = x->f.budget_spent = true;
-	assert_int_equal(tick(x, 1), POLICY_NONE);
+	assert_int_equal(tick(x, 1), POLICY_HOLD);
+	assert_int_equal(until(x, 100), POLICY_NONE);
 }
 
 static void a_paused_rollout_is_taken_back_all_the_same(void **state)
@@ -288,13 +286,11 @@ static void no_data_errors_and_aa_hold(void **state)
 	x->f.data = FINDING_DATA_NO_DATA;
 	assert_int_equal(tick(x, 1), POLICY_HOLD);
 	assert_int_equal(x->state.held, POLICY_HELD_NO_DATA);
-	x->f.data = FINDING_DATA_ERROR; /* one bad sample does not lift a hold */
-	x->f.data_ticks = 1;
-	assert_int_equal(tick(x, 1), POLICY_NONE);
-	assert_int_equal(x->state.status, POLICY_HELD);
-	x->f.data_ticks = 3;
+	x->f.data = FINDING_DATA_ERROR; /* no sample that is in error lifts a hold */
+	strcpy(x->f.reason, "the sample is suspect: counters of v2 went backwards");
 	assert_int_equal(tick(x, 1), POLICY_HOLD);
 	assert_int_equal(x->state.held, POLICY_HELD_ERROR);
+	assert_string_equal(x->d.reason, "the sample is suspect: counters of v2 went backwards");
 	x->f = good();
 	x->f.aa_unhealthy = true;
 	assert_int_equal(tick(x, 1), POLICY_HOLD);
