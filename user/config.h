@@ -17,6 +17,7 @@
 #include "canaryd/abi.h"
 #include "user/address.h"
 #include "user/blackout.h"
+#include "user/config_sli.h"
 #include "user/judge_config.h"
 
 #define CONFIG_PATH_DEFAULT "/etc/canaryd/canaryd.yaml"
@@ -33,6 +34,7 @@
 #define CONFIG_ALERTS_MAX 16 /* receivers */
 #define CONFIG_URL_MAX 256   /* bytes of a URL, NUL included */
 #define CONFIG_COMMAND_MAX 512
+#define CONFIG_UNIT_MAX 108 /* bytes of a systemd unit's name, NUL included */
 
 enum config_mode {
 	CONFIG_MODE_DNAT = 0,
@@ -88,6 +90,8 @@ struct config_version {
 	char name[CANARY_NAME_MAX];
 	struct config_backend *backends;
 	uint32_t backends_count;
+	char unit[CONFIG_UNIT_MAX];   /* "": none */
+	char cgroup[CONFIG_PATH_MAX]; /* "": none */
 };
 
 struct config_step {
@@ -178,6 +182,8 @@ struct config_service {
 	uint32_t blackouts_count;
 	struct config_hook *hooks;
 	uint32_t hooks_count;
+	struct config_sli *slis;
+	uint32_t slis_count;
 };
 
 struct config {
@@ -249,6 +255,9 @@ const struct config_blackout *config_blackout_active(const struct config *config
 
 /* The word a hook's event has in the file: "before_start", "gate", … */
 const char *config_hook_on_name(enum config_hook_on on);
+
+/* The judge's constants for a service: those of all, with the service's own SLIs and their weights. */
+struct judge_config config_judge(const struct config *config, const struct config_service *service);
 
 /* Lookups; NULL when there is none. What they return belongs to their argument. */
 const struct config_service *config_find_service(const struct config *config, const char *name);

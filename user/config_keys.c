@@ -48,6 +48,31 @@ static const cyaml_strval_t days[] = {
 	{ "fri", BLACKOUT_FRI }, { "sat", BLACKOUT_SAT }, { "sun", BLACKOUT_SUN },
 };
 
+static const cyaml_strval_t sli_kinds[] = {
+	{ "packet", CONFIG_SLI_PACKET }, { "promql", CONFIG_SLI_PROMQL }, { "unit", CONFIG_SLI_UNIT },
+	{ "skew", CONFIG_SLI_SKEW },	 { "exec", CONFIG_SLI_EXEC },	  { "http", CONFIG_SLI_HTTP },
+};
+static const cyaml_strval_t criticals[] = {
+	{ "auto", CONFIG_CRITICAL_AUTO },
+	{ "true", CONFIG_CRITICAL_YES },
+	{ "false", CONFIG_CRITICAL_NO },
+};
+static const cyaml_strval_t units[] = {
+	{ "ratio", FINDING_RATIO },
+	{ "seconds", FINDING_SECONDS },
+	{ "number", FINDING_NUMBER },
+	{ "bytes", FINDING_BYTES },
+};
+static const cyaml_strval_t measures[] = {
+	{ "cpu", CONFIG_MEASURE_CPU },
+	{ "cpu_per_request", CONFIG_MEASURE_CPU_PER_REQUEST },
+	{ "memory", CONFIG_MEASURE_MEMORY },
+	{ "memory_drift", CONFIG_MEASURE_MEMORY_DRIFT },
+	{ "oom_kills", CONFIG_MEASURE_OOM_KILLS },
+	{ "restarts", CONFIG_MEASURE_RESTARTS },
+	{ "crash_loop", CONFIG_MEASURE_CRASH_LOOP },
+};
+
 /*
  * Elements of lists of plain text. The element is a struct that begins with the text: libcyaml steps by the struct's
  * size and writes the text, the rest is filled in afterwards.
@@ -78,7 +103,11 @@ _Static_assert(offsetof(struct config_backend, address) == 0, "the text comes fi
 	  NULL, 0, 0, NULL, "the version's name: a-z, 0-9, '.', '_', '-'")                                          \
 	X(CYAML_FIELD_SEQUENCE("backends", LIST, struct config_version, backends, &backend_value, 1,                \
 			       CONFIG_BACKENDS_MAX),                                                                \
-	  NULL, 0, 0, NULL, "where it listens: ADDR:PORT, an IPv6 ADDR in brackets, quoted")
+	  NULL, 0, 0, NULL, "where it listens: ADDR:PORT, an IPv6 ADDR in brackets, quoted")                        \
+	X(CYAML_FIELD_STRING("unit", MAY, struct config_version, unit, 0),                                          \
+	  NULL, 0, 0, NULL, "the systemd unit it runs in, for SLIs of kind unit; or")                               \
+	X(CYAML_FIELD_STRING("cgroup", MAY, struct config_version, cgroup, 0),                                      \
+	  NULL, 0, 0, NULL, "its cgroup: a path below the mount point of cgroup2, or an absolute one")
 
 #define STEP_KEYS(X)                                                                                                \
 	X(CYAML_FIELD_FLOAT("weight", MUST, struct config_step, weight_percent),                                    \
@@ -150,6 +179,61 @@ _Static_assert(offsetof(struct config_backend, address) == 0, "the text comes fi
 	X(CYAML_FIELD_STRING("runbook_url", MAY, struct config_alert_rules, runbook_url, 1),                        \
 	  NULL, 0, 0, NULL, "where runbooks are; the alert's name is appended")
 
+#define SLI_TEXT(key, field) CYAML_FIELD_STRING(key, MAY, struct config_sli, field, 0)
+#define SLI_REAL(key, field) CYAML_FIELD_FLOAT(key, MAY, struct config_sli, field)
+#define SLI_WORD(key, field, words) CYAML_FIELD_ENUM(key, WORD(MAY), struct config_sli, field, words, COUNT(words))
+#define SLI_KEYS(X)                                                                                                 \
+	X(CYAML_FIELD_STRING("name", MUST, struct config_sli, name, 1),                                             \
+	  NULL, 0, 0, NULL, "errors, latency, or a name for another one")                                           \
+	X(SLI_WORD("kind", kind, sli_kinds),                                                                        \
+	  "packet", 0, 0, NULL, "where it is measured; packet: errors and latency, in the kernel")                  \
+	X(SLI_REAL("weight", weight),                                                                               \
+	  NULL, 0.001, 1000, NULL, "of a count: share of alpha, before all are scaled to add up to 1; 0.2, critical 0.4") \
+	X(SLI_WORD("critical", critical, criticals),                                                                \
+	  "auto", 0, 0, NULL, "a crossed bound rolls back, not holds; a count brings the score to 0; auto: see judge") \
+	X(CYAML_FIELD_BOOL("dry_run", MAY, struct config_sli, dry_run),                                             \
+	  "false", 0, 0, NULL, "measured, judged and shown, without a say")                                         \
+	X(CYAML_FIELD_STRING("muted", MAY, struct config_sli, muted, 1),                                            \
+	  "false", 0, 0, NULL, "no say and no evidence: true, or until a local time, YYYY-MM-DDTHH:MM")             \
+	X(SLI_REAL("interval_s", interval_s),                                                                       \
+	  "10", 0.1, 3600, NULL, "time from one look to the next")                                                  \
+	X(SLI_REAL("timeout_s", timeout_s),                                                                         \
+	  "5", 0.05, 3600, NULL, "without an answer for so long a look has failed")                                 \
+	X(SLI_TEXT("url", url),                                                                                     \
+	  NULL, 0, 0, NULL, "promql: what comes before /api/v1/query; http: what is asked; {{version}} … are filled in") \
+	X(SLI_TEXT("query", query),                                                                                 \
+	  NULL, 0, 0, NULL, "promql, a gauge: {{version}} {{role}} {{service}} {{baseline}} {{canary}} {{interval}}; or") \
+	X(SLI_TEXT("total", total),                                                                                 \
+	  NULL, 0, 0, NULL, "promql, a count: the query for all events, and")                                       \
+	X(SLI_TEXT("bad", bad),                                                                                     \
+	  NULL, 0, 0, NULL, "the query for the bad ones among them")                                                \
+	X(CYAML_FIELD_BOOL("cumulative", MAY, struct config_sli, cumulative),                                       \
+	  "true", 0, 0, NULL, "total and bad are counters; false: they say what happened in the last interval_s")   \
+	X(SLI_WORD("shown_as", shown_as, units),                                                                    \
+	  "number", 0, 0, NULL, "the unit of a promql gauge")                                                       \
+	X(SLI_WORD("measure", measure, measures),                                                                   \
+	  NULL, 0, 0, NULL, "unit: what is read of versions[].unit or versions[].cgroup")                           \
+	X(SLI_TEXT("command", command),                                                                             \
+	  NULL, 0, 0, NULL, "exec: a line for /bin/sh with CANARYD_SERVICE, _VERSION, _ROLE, _BACKEND; exit status 0: good") \
+	X(CYAML_FIELD_BOOL("gate", MAY, struct config_sli, gate),                                                   \
+	  "false", 0, 0, NULL, "exec, http: a check that fails holds at once, and is no evidence")                  \
+	X(SLI_REAL("margin", margin),                                                                               \
+	  NULL, 1, 100, NULL, "of a count: times as bad as the baseline that are no reason to roll back; as judge.margin") \
+	X(SLI_REAL("p0", p0),                                                                                       \
+	  NULL, 1e-9, 0.5, NULL, "of a count: ratio that is never a reason to roll back; promql: as judge.p0, checks: 0.05") \
+	X(CYAML_FIELD_BOOL("proof", MAY, struct config_sli, proof),                                                 \
+	  "false", 0, 0, NULL, "of a count: a step is left only with evidence that it is not worse")                \
+	X(SLI_REAL("max", max),                                                                                     \
+	  NULL, -1e300, 1e300, NULL, "of a gauge: the canary's value may not be above")                             \
+	X(SLI_REAL("min", min),                                                                                     \
+	  NULL, -1e300, 1e300, NULL, "nor below")                                                                   \
+	X(SLI_REAL("max_ratio", max_ratio),                                                                         \
+	  NULL, 1, 1e9, NULL, "nor above so many times the baseline's")                                             \
+	X(SLI_REAL("min_ratio", min_ratio),                                                                         \
+	  NULL, 0, 1, NULL, "nor below so many times the baseline's")                                               \
+	X(SLI_REAL("for_s", for_s),                                                                                 \
+	  NULL, 0, DAY_S, NULL, "for longer than; 60, of OOM kills, restarts and gates 0")
+
 #define ROLLOUT_KEYS(X)                                                                                             \
 	X(CYAML_FIELD_SEQUENCE("steps", LIST | MAY, struct config_rollout, steps, &step_value, 1, CONFIG_STEPS_MAX), \
 	  NULL, 0, 0, &config_step_keys, "the steps; without any: 1, 5, 25, 50, 100 %")                              \
@@ -205,7 +289,9 @@ _Static_assert(offsetof(struct config_backend, address) == 0, "the text comes fi
 			       CONFIG_BLACKOUTS_MAX),                                                               \
 	  NULL, 0, 0, &blackout_keys, "when nothing of this service moves up, and its alerts are silent")           \
 	X(CYAML_FIELD_SEQUENCE("hooks", LIST | MAY, struct config_service, hooks, &hook_value, 0, CONFIG_HOOKS_MAX), \
-	  NULL, 0, 0, &hook_keys, "who else is asked before a rollout moves, or told when it has")
+	  NULL, 0, 0, &hook_keys, "who else is asked before a rollout moves, or told when it has")                  \
+	X(CYAML_FIELD_SEQUENCE("slis", LIST | MAY, struct config_service, slis, &sli_value, 0, CONFIG_SLIS_MAX),    \
+	  NULL, 0, 0, &sli_keys, "indicators beyond the packets, and what errors and latency count for")
 
 #define JUDGE_KEYS(X)                                                                                               \
 	X(CYAML_FIELD_FLOAT("alpha", MAY, struct judge_config, alpha),                                              \
@@ -320,6 +406,10 @@ static const struct config_table alert_rules_keys = TABLE(alert_rules_keys);
 
 ROWS(rollout_keys, ROLLOUT_KEYS);
 static const struct config_table rollout_keys = TABLE(rollout_keys);
+
+ROWS(sli_keys, SLI_KEYS);
+static const struct config_table sli_keys = TABLE(sli_keys);
+static const cyaml_schema_value_t sli_value = MAPPING(config_sli, sli_keys);
 
 ROWS(service_keys, SERVICE_KEYS);
 static const struct config_table service_keys = TABLE(service_keys);

@@ -238,6 +238,15 @@ static struct config_version *place_version(struct config_service *service, stru
 	return &versions[place];
 }
 
+/* A version with other backends runs where it ran. */
+static void keep_unit(const struct config_version *old, struct config_version *version)
+{
+	if (!old)
+		return;
+	memcpy(version->unit, old->unit, sizeof(version->unit));
+	memcpy(version->cgroup, old->cgroup, sizeof(version->cgroup));
+}
+
 int config_with_version(const struct config *config, const char *service, const char *version,
 			const char *const *backends, size_t backends_count, struct config **ret, char **ret_error)
 {
@@ -254,6 +263,7 @@ int config_with_version(const struct config *config, const char *service, const 
 	versions = calloc(found->versions_count + 1, sizeof(*versions));
 	r = versions ? fill_version(&added, version, backends, backends_count, ret_error) : -ENOMEM;
 	if (r == 0) {
+		keep_unit(config_find_version(found, version), &added);
 		*place_version(&changed, versions, version) = added;
 		r = load_with_service(config, (uint32_t)(found - config->services), &changed, ret, ret_error);
 	}

@@ -83,6 +83,9 @@ static bool is_unset(const cyaml_schema_field_t *field, const struct config_key 
 		return isnan(scalar.real);
 	case CYAML_STRING:
 		return *(const char *)data == '\0';
+	case CYAML_ENUM:
+		scalar = config_scalar_get(&field->value, data);
+		return !*config_choice_name(&field->value, scalar.choice);
 	default:
 		return false;
 	}

@@ -46,8 +46,8 @@ enum finding_kind {
 
 /* What the last look at an indicator outside the packets was good for. */
 enum finding_state {
-	FINDING_STATE_OK = 0,
-	FINDING_STATE_WAITING,        /* not looked at yet */
+	FINDING_STATE_WAITING = 0,    /* not looked at yet */
+	FINDING_STATE_OK,
 	FINDING_STATE_NO_DATA,        /* an answer without a value */
 	FINDING_STATE_NOT_A_NUMBER,   /* NaN or infinite */
 	FINDING_STATE_NOT_UNDERSTOOD, /* the answer is not what such a source says */

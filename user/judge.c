@@ -276,6 +276,7 @@ static void give_say(struct finding_sli *sli, bool dry_run, bool muted)
 	sli->muted = muted;
 	sli->unasked = dry_run || muted;
 	sli->bound = NAN;
+	sli->state = FINDING_STATE_OK;
 }
 
 static void find_errors(const struct judge *j, const struct sample *sample, struct finding_sli *sli)

@@ -115,7 +115,7 @@ static void learn_skew(struct judge_external_state *x, const struct judge_extern
 	double w = sample->weight, n = (double)(sample->canary.attempts + sample->baseline.attempts);
 	double keep = exp(-elapsed_s / SKEW_S);
 	struct judge_skew *s = &x->skew;
-	struct sample_external look = { .fresh = true };
+	struct sample_external look = { .fresh = true, .state = FINDING_STATE_OK };
 	bool sure;
 
 	if (!(w > 0 && w < 1))
@@ -212,13 +212,17 @@ static enum finding_say say(const struct judge_external_state *x, const struct j
 static void print_said(const struct judge_external_state *x, const struct judge_external *spec,
 		       const struct sample_external *look, struct finding_sli *sli)
 {
-	if (look->state != FINDING_STATE_OK && sli->bad_looks > 1)
+	if (sli->state == FINDING_STATE_WAITING)
+		snprintf(sli->said, sizeof(sli->said), "not looked at yet");
+	else if (sli->state != FINDING_STATE_OK && sli->bad_looks > 1)
 		snprintf(sli->said, sizeof(sli->said), "%u looks in a row without a value: %.150s", sli->bad_looks,
 			 look->said);
-	else if (look->state != FINDING_STATE_OK)
+	else if (sli->state != FINDING_STATE_OK)
 		snprintf(sli->said, sizeof(sli->said), "%s", look->said);
 	else if (spec->kind == JUDGE_COUNT && x->count.recent.total.canary_n == 0)
 		snprintf(sli->said, sizeof(sli->said), "the canary has had no events yet");
+	else if (spec->kind == JUDGE_GAUGE && x->gauge.crossed != GAUGE_WITHIN && *look->said)
+		snprintf(sli->said, sizeof(sli->said), "%s", look->said);
 }
 
 static enum finding_verdict gauge_verdict(const struct judge_external_state *x, const struct judge_external *spec)
@@ -240,7 +244,7 @@ static void find_one(const struct judge_external_state *x, const struct judge_ex
 	sli->critical = spec->critical;
 	sli->dry_run = spec->dry_run;
 	sli->weight = spec->weight;
-	sli->state = look->state;
+	sli->state = spec->kind == JUDGE_SKEW ? FINDING_STATE_OK : look->state;
 	sli->bad_looks = x->bad_looks;
 	sli->bound = NAN;
 	if (spec->kind == JUDGE_COUNT)

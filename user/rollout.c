@@ -295,6 +295,7 @@ int rollout_open(const struct rollout_environment *environment, const struct con
 		 struct rollout **ret, char **ret_error)
 {
 	struct rollout *rollout = calloc(1, sizeof(*rollout));
+	struct judge_config judge;
 	int r;
 
 	if (!rollout)
@@ -302,7 +303,8 @@ int rollout_open(const struct rollout_environment *environment, const struct con
 	rollout->environment = *environment;
 	rollout->service = service;
 	rollout->inventory = inventory;
-	rollout->judge = judge_new(&config->judge);
+	judge = config_judge(config, service);
+	rollout->judge = judge_new(&judge);
 	rollout->judge_state = malloc(judge_state_size());
 	r = rollout->judge && rollout->judge_state ? 0 : error_set(ret_error, -ENOMEM, "out of memory");
 	if (!r)

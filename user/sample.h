@@ -43,7 +43,7 @@ struct sample_external {
 	uint64_t canary_y;
 	double baseline;      /* of a gauge; NAN: not known */
 	double canary;
-	char said[FINDING_DETAIL]; /* what is wrong and the mend, where the state is not OK; else "" */
+	char said[FINDING_DETAIL]; /* what is wrong and the mend; where the state is OK: why a gauge is where it is, or "" */
 };
 
 struct sample {

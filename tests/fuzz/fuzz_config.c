@@ -22,6 +22,8 @@ static const char start[] = "interfaces: [eth0]\n"
 			    "    rollout:\n"
 			    "      steps: [{weight: 0.5, min_s: 1e1, manual: true}, {weight: 100}]\n"
 			    "      on_fail: hold\n"
+			    "    slis: [{name: q, kind: promql, url: 'http://a', query: 'x{{version}}', max: 1},\n"
+			    "      {name: s, kind: skew}, {name: e, kind: exec, command: 'true', gate: true}]\n"
 			    "tick_ms: 100\n"
 			    "blackouts: [{days: [mon, sun], from: '22:00', to: '06:00'}]\n"
 			    "judge: {alpha: 0.001}\n";

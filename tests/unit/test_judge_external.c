@@ -37,13 +37,13 @@ static const struct finding_sli *look(struct fixture *x, struct sample_external 
 
 static struct sample_external counted(uint64_t canary_y)
 {
-	return (struct sample_external){ .fresh = true, .baseline_n = 950, .baseline_y = 9, .canary_n = 50,
-					 .canary_y = canary_y };
+	return (struct sample_external){ .state = FINDING_STATE_OK, .fresh = true, .baseline_n = 950, .baseline_y = 9,
+					 .canary_n = 50, .canary_y = canary_y };
 }
 
 static struct sample_external measured(double canary, double baseline)
 {
-	return (struct sample_external){ .fresh = true, .canary = canary, .baseline = baseline };
+	return (struct sample_external){ .state = FINDING_STATE_OK, .fresh = true, .canary = canary, .baseline = baseline };
 }
 
 static struct sample_external failed(enum finding_state state, const char *said)
@@ -245,7 +245,7 @@ static void test_no_events_is_not_good(void **state)
 
 	add_count(x, "orders");
 	configure(x);
-	look(x, (struct sample_external){ .fresh = true, .baseline_n = 100 });
+	look(x, (struct sample_external){ .state = FINDING_STATE_OK, .fresh = true, .baseline_n = 100 });
 	assert_int_equal(x->f->says, FINDING_SAYS_WAIT);
 	assert_int_equal(x->f->sli[FIRST].verdict, FINDING_NO_DATA);
 	look(x, (struct sample_external){ .state = FINDING_STATE_WAITING });
