@@ -180,8 +180,10 @@ static void print_real(double real, FILE *out)
 static void print_text(const char *text, FILE *out)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:";
+	size_t length = strlen(text);
 
-	if (*text && *text != '-' && *text != ':' && strspn(text, plain) == strlen(text) && !strstr(text, "::")) {
+	if (length && *text != '-' && *text != ':' && text[length - 1] != ':' && strspn(text, plain) == length &&
+	    !strstr(text, "::")) {
 		fputs(text, out);
 		return;
 	}
