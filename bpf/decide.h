@@ -25,10 +25,17 @@ static __always_inline __u64 decide_word(const __be32 *words)
 	return (__u64)bpf_ntohl(words[0]) << 32 | bpf_ntohl(words[1]);
 }
 
-/* The same on every node and every byte order, given the seed. */
+#define DECIDE_ODD1 0x9e3779b97f4a7c15ULL
+#define DECIDE_ODD2 0xd1b54a32d192ed03ULL
+
+/*
+ * The same on every node and every byte order, given the seed. What is the same for all flows of a service is folded in
+ * without a mix of its own: flows of one service differ in the client and its port alone.
+ */
 static __always_inline __u64 decide_hash(const struct canary_flow_key *key, const struct canary_service *service)
 {
 	__u64 ports = (__u64)bpf_ntohs(key->client_port) << 32 | (__u64)bpf_ntohs(key->vip_port) << 16 | key->protocol;
+	__u64 vip = decide_word(&key->vip[0]) * DECIDE_ODD1 + decide_word(&key->vip[2]) * DECIDE_ODD2;
 	__u64 hash = service->seed;
 	__be32 client[4];
 
@@ -39,9 +46,7 @@ static __always_inline __u64 decide_hash(const struct canary_flow_key *key, cons
 	hash = decide_mix(hash ^ decide_word(&client[2]));
 	if (service->affinity == CANARY_AFFINITY_CLIENT)
 		return hash;
-	hash = decide_mix(hash ^ decide_word(&key->vip[0]));
-	hash = decide_mix(hash ^ decide_word(&key->vip[2]));
-	return decide_mix(hash ^ ports);
+	return decide_mix(hash ^ (vip + ports));
 }
 
 static __always_inline __u32 decide_position(__u64 hash)

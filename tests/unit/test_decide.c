@@ -139,8 +139,8 @@ static void test_fixed_values(void **state)
 
 	(void)state;
 	assert_true(decide_mix(1) == 0x5692161d100b05e5ULL);
-	assert_true(decide_hash(&v4, &service) == 0xd24c0538adee211bULL);
-	assert_true(decide_hash(&v6, &service) == 0xa5c27862fa62224aULL);
+	assert_true(decide_hash(&v4, &service) == 0x0462d664378b6fdeULL);
+	assert_true(decide_hash(&v6, &service) == 0x854b69ccfe08522cULL);
 	service.affinity = CANARY_AFFINITY_CLIENT;
 	assert_true(decide_hash(&v4, &service) == 0xb4bb41d1af0d51f5ULL);
 }
