@@ -51,6 +51,7 @@ struct packet {
 	__u8 protocol;
 	bool ipv6;
 	__u8 tcp_flags;
+	__u16 ip_check; /* of the IPv4 header, as on the wire */
 	__u16 window;
 	__u32 seq; /* with flags, window and ack: 0 in UDP */
 	__u32 ack;
@@ -133,6 +134,7 @@ static __always_inline int parse_ipv4(struct packet *p, void *data_end, __u32 av
 	parse_map_ipv4(p->source, ip->saddr);
 	parse_map_ipv4(p->destination, ip->daddr);
 	p->protocol = ip->protocol;
+	p->ip_check = ip->check;
 	p->ipv6 = false;
 	if (ip->frag_off & bpf_htons(0x3fff))
 		return CANARY_REASON_fragment;
@@ -255,6 +257,7 @@ static __always_inline int parse_packet(void *data, void *data_end, __u32 packet
 	p->start = data;
 	p->segments = 1;
 	p->tcp_flags = 0;
+	p->ip_check = 0;
 	p->window = 0;
 	p->seq = 0;
 	p->ack = 0;

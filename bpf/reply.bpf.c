@@ -8,6 +8,7 @@
 #include "account.h"
 #include "maps.h"
 #include "parse.h"
+#include "rewrite.h"
 
 #ifndef TCX_NEXT
 #define TCX_NEXT (-1) /* linux ≥ 6.6; the same number as TC_ACT_UNSPEC, which clsact takes for "go on" */
@@ -74,22 +75,39 @@ static __always_inline void reply_account(const struct canary_flow_key *key, str
 		account_failure(flow, key, seen.failure, seen.waited_ns, now_ns);
 }
 
-/* Both checksum helpers know whether the checksum is still to be completed by the device. Returns 0 or negative. */
+/* The helper knows whether the checksum is still to be completed by the device. Returns 0 or negative. */
 static __always_inline int reply_transport_checksum(struct __sk_buff *skb, __u32 transport, const struct packet *p,
 						    const struct canary_endpoint *vip)
 {
 	__u32 check = transport + (p->protocol == IPPROTO_TCP ? REPLY_TCP_CHECK : REPLY_UDP_CHECK);
 	__u64 udp = p->protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
-	__s64 difference;
 
-	difference = bpf_csum_diff((__be32 *)p->source, sizeof(p->source), (__be32 *)vip->addr, sizeof(vip->addr), 0);
-	if (difference < 0)
-		return difference;
-	if (bpf_l4_csum_replace(skb, check, 0, difference, BPF_F_PSEUDO_HDR | udp))
+	if (bpf_l4_csum_replace(skb, check, 0, rewrite_difference32(p->source, vip->addr), BPF_F_PSEUDO_HDR | udp))
 		return -1;
 	return bpf_l4_csum_replace(skb, check, p->source_port, vip->port, sizeof(vip->port) | udp);
 }
 
+/* What lies together in the IPv4 header. */
+struct reply_ipv4 {
+	__u16 check;
+	__be32 saddr;
+} __attribute__((packed));
+
+static __always_inline int reply_network(struct __sk_buff *skb, __u32 network, const struct packet *p,
+					 const struct canary_endpoint *vip)
+{
+	struct reply_ipv4 header = {
+		.check = rewrite_checksum(p->ip_check, (__u64)(__u32)~p->source[3] + vip->addr[3]),
+		.saddr = vip->addr[3],
+	};
+
+	if (p->ipv6)
+		return bpf_skb_store_bytes(skb, network + offsetof(struct ipv6hdr, saddr), vip->addr,
+					   sizeof(vip->addr), 0);
+	return bpf_skb_store_bytes(skb, network + offsetof(struct iphdr, check), &header, sizeof(header), 0);
+}
+
+/* Returns 0 or a reason. Only the first step can fail, since all of them change the same headers. */
 static __always_inline int reply_rewrite(struct __sk_buff *skb, const struct packet *p,
 					 const struct canary_endpoint *vip)
 {
@@ -100,14 +118,7 @@ static __always_inline int reply_rewrite(struct __sk_buff *skb, const struct pac
 		return CANARY_REASON_rewrite;
 	if (bpf_skb_store_bytes(skb, transport, &vip->port, sizeof(vip->port), 0)) /* the source port comes first */
 		return CANARY_REASON_rewrite;
-	if (p->ipv6)
-		return bpf_skb_store_bytes(skb, network + offsetof(struct ipv6hdr, saddr), vip->addr,
-					   sizeof(vip->addr), 0) ? CANARY_REASON_rewrite : 0;
-	if (bpf_l3_csum_replace(skb, network + offsetof(struct iphdr, check), p->source[3], vip->addr[3],
-				sizeof(vip->addr[3])))
-		return CANARY_REASON_rewrite;
-	return bpf_skb_store_bytes(skb, network + offsetof(struct iphdr, saddr), &vip->addr[3], sizeof(vip->addr[3]),
-				   0) ? CANARY_REASON_rewrite : 0;
+	return reply_network(skb, network, p, vip) ? CANARY_REASON_rewrite : 0;
 }
 
 /*

@@ -33,6 +33,15 @@ static __always_inline __u64 rewrite_difference(const __be32 from[4], const __be
 	return sum;
 }
 
+/* The same in 32 bits, as the checksum helpers of tc take it. */
+static __always_inline __u32 rewrite_difference32(const __be32 from[4], const __be32 to[4])
+{
+	__u64 sum = rewrite_difference(from, to);
+
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	return (sum & 0xffffffff) + (sum >> 32);
+}
+
 static __always_inline bool rewrite_network_destination(struct packet *p, void *data_end, const __be32 to[4])
 {
 	struct ipv6hdr *ip6 = p->network;
