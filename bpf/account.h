@@ -27,15 +27,20 @@ static __always_inline __u32 account_slot(const struct canary_flow *flow)
 	return CANARY_STATS_SLOT(flow->version, view && view->generation == flow->generation);
 }
 
-/* Returns false where the counters are missing: then nothing is accounted. */
-static __always_inline bool account_tally(const struct canary_flow *flow, struct tally *tally, __u32 *ret_slot)
+static __always_inline bool account_tally_in(const struct canary_flow *flow, __u32 slot, struct tally *tally)
 {
 	__u32 backend = flow->backend;
 
-	*ret_slot = account_slot(flow);
-	tally->version = bpf_map_lookup_elem(&version_stats, ret_slot);
+	tally->version = bpf_map_lookup_elem(&version_stats, &slot);
 	tally->backend = bpf_map_lookup_elem(&backend_stats, &backend);
 	return tally->version && tally->backend;
+}
+
+/* Returns false where the counters are missing: then nothing is accounted. */
+static __always_inline bool account_tally(const struct canary_flow *flow, struct tally *tally, __u32 *ret_slot)
+{
+	*ret_slot = account_slot(flow);
+	return account_tally_in(flow, *ret_slot, tally);
 }
 
 static __always_inline void account_bucket(struct canary_histogram *histogram, __u32 bucket)

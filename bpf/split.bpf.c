@@ -36,16 +36,27 @@ static __always_inline struct canary_split_view *split_view(__u32 service)
 	return view && view->epoch ? view : NULL;
 }
 
+static __always_inline struct canary_backend *split_backend(__u32 index)
+{
+	struct canary_backend *backend = bpf_map_lookup_elem(&backends, &index);
+
+	return backend && backend->in_use ? backend : NULL;
+}
+
 static __always_inline __u16 split_backend_of(__u32 version, __u64 hash)
 {
 	__u32 zero = 0;
 	void *inner = bpf_map_lookup_elem(&maglev, &version);
 	canary_maglev *table;
+	__u16 index;
 
 	if (!inner)
 		return CANARY_NONE;
 	table = bpf_map_lookup_elem(inner, &zero);
-	return table ? (*table)[decide_maglev_entry(hash)] : CANARY_NONE;
+	if (!table)
+		return CANARY_NONE;
+	index = (*table)[decide_maglev_entry(hash)];
+	return split_backend(index) ? index : CANARY_NONE;
 }
 
 /* Chooses version and backend. A canary that has no backends loses its flows to the baseline. Returns 0 or a reason. */
@@ -68,23 +79,19 @@ static __always_inline int split_choose(const struct canary_flow_key *key, const
 
 /* The flow a packet belongs to, and what becomes of it. */
 struct split_found {
-	struct canary_flow *in_table; /* NULL: not there yet */
-	bool opens;
-	struct canary_flow opened; /* where it opens: what is to be in the table */
+	struct canary_flow *in_table; /* NULL: not there, or not looked for */
+	bool opens;                   /* no packet of this connection came before */
+	bool inserted;                /* and it is in the table already */
+	struct canary_flow opened;    /* where it opens: the flow as it is then */
 };
 
-/* Looks the flow up, then the service: an established flow costs one lookup. Returns 0 or a reason. */
-static __always_inline int split_find(const struct canary_flow_key *key, const struct packet *p,
-				      struct split_found *found)
+/* Where a packet without a flow goes. Returns 0 or a reason. */
+static __always_inline int split_decide(const struct canary_flow_key *key, struct split_found *found)
 {
+	struct canary_service *service = split_service(key);
 	struct canary_split_view *view;
-	struct canary_service *service;
 
-	found->in_table = bpf_map_lookup_elem(&flows, key);
-	found->opens = !found->in_table || flow_reopens(found->in_table, p);
-	if (!found->opens)
-		return 0;
-	service = split_service(key);
+	found->opens = true;
 	if (!service)
 		return CANARY_REASON_not_service;
 	view = split_view(service->id);
@@ -92,24 +99,6 @@ static __always_inline int split_find(const struct canary_flow_key *key, const s
 		return CANARY_REASON_no_split;
 	__builtin_memset(&found->opened, 0, sizeof(found->opened));
 	return split_choose(key, service, view, &found->opened);
-}
-
-/* The first payload bytes tell TLS and HTTP/2; looked at before the first request only. */
-static __always_inline void split_payload_start(const struct split_found *found, struct packet *p, void *data_end)
-{
-	if (!found->opens && found->in_table->request_turn == 0 && p->protocol == IPPROTO_TCP &&
-	    p->payload + 4 <= data_end)
-		p->payload_start = *(__u32 *)p->payload;
-}
-
-static __always_inline int split_rewrite(struct packet *p, void *data_end, const struct split_found *found)
-{
-	__u32 key = found->opens ? found->opened.backend : found->in_table->backend;
-	struct canary_backend *backend = bpf_map_lookup_elem(&backends, &key);
-
-	if (!backend || !backend->in_use)
-		return CANARY_REASON_no_backend;
-	return rewrite_destination(p, data_end, &backend->endpoint) ? 0 : CANARY_REASON_rewrite;
 }
 
 /* The connection this one takes the place of: where its SYN was never answered, the client has given it up. */
@@ -122,25 +111,97 @@ static __always_inline void split_account_replaced(const struct canary_flow *flo
 		TALLY(&tally, abort_connect);
 }
 
-/* Opens a flow. Over the same 5-tuple's last connection the entry is written through, else inserted. */
+/*
+ * A SYN is nearly always the first packet of its flow, so that inserting it and looking only where it cannot be
+ * inserted saves a lookup. Over the same 5-tuple's last connection the entry is written through; at worst the sweep
+ * removes that entry meanwhile, and the flow is found to have lost track.
+ */
+static __always_inline int split_find_syn(const struct canary_flow_key *key, const struct packet *p,
+					  struct split_found *found)
+{
+	int reason = split_decide(key, found);
+
+	if (!reason) {
+		telemetry_open(&found->opened, p, bpf_ktime_get_ns());
+		found->inserted = !bpf_map_update_elem(&flows, key, &found->opened, BPF_NOEXIST);
+		if (found->inserted)
+			return 0;
+	}
+	found->in_table = bpf_map_lookup_elem(&flows, key);
+	if (!found->in_table)
+		return reason;
+	found->opens = flow_reopens(found->in_table, p);
+	if (!found->opens || reason)
+		return found->opens ? reason : 0;
+	split_account_replaced(found->in_table);
+	*found->in_table = found->opened;
+	found->inserted = true;
+	return 0;
+}
+
+/* The flow first, then the service: an established flow costs one lookup. Returns 0 or a reason. */
+static __always_inline int split_find(const struct canary_flow_key *key, const struct packet *p,
+				      struct split_found *found)
+{
+	found->in_table = NULL;
+	found->opens = false;
+	found->inserted = false;
+	if (flow_is_syn(p))
+		return split_find_syn(key, p, found);
+	found->in_table = bpf_map_lookup_elem(&flows, key);
+	return found->in_table ? 0 : split_decide(key, found);
+}
+
+/* The first payload bytes tell TLS and HTTP/2; looked at before the first request only. */
+static __always_inline void split_payload_start(const struct split_found *found, struct packet *p, void *data_end)
+{
+	if (!found->opens && found->in_table && found->in_table->request_turn == 0 && p->protocol == IPPROTO_TCP &&
+	    p->payload + 4 <= data_end)
+		p->payload_start = *(__u32 *)p->payload;
+}
+
+static __always_inline int split_rewrite(struct packet *p, void *data_end, const struct split_found *found)
+{
+	struct canary_backend *backend;
+
+	if (!found->opens && !found->in_table)
+		return CANARY_REASON_no_backend;
+	backend = split_backend(found->opens ? found->opened.backend : found->in_table->backend);
+	if (!backend)
+		return CANARY_REASON_no_backend;
+	return rewrite_destination(p, data_end, &backend->endpoint) ? 0 : CANARY_REASON_rewrite;
+}
+
+/* A flow that no SYN opens: of datagrams, or in the middle of a stream. */
 static __always_inline void split_open(const struct canary_flow_key *key, const struct packet *p,
-				       struct split_found *found)
+				       struct canary_flow *flow, struct tally *tally)
+{
+	__u64 now_ns = bpf_ktime_get_ns();
+
+	telemetry_open(flow, p, now_ns);
+	telemetry_opened(flow, tally);
+	telemetry_request(flow, p, now_ns, tally);
+	if (bpf_map_update_elem(&flows, key, flow, BPF_ANY))
+		account_reason(CANARY_REASON_flow_insert);
+}
+
+/* Opened just now, hence in the present generation. */
+static __always_inline void split_account_opened(const struct canary_flow_key *key, const struct packet *p,
+						 struct split_found *found)
 {
 	struct canary_flow *flow = &found->opened;
-	__u64 now_ns = bpf_ktime_get_ns();
 	struct tally tally;
-	__u32 slot;
 
-	if (found->in_table)
-		split_account_replaced(found->in_table);
-	if (account_tally(flow, &tally, &slot)) {
-		telemetry_open(flow, p, now_ns, &tally);
-		telemetry_opening_packet(flow, p, now_ns, &tally);
-	}
-	if (found->in_table)
-		*found->in_table = *flow;
-	else if (bpf_map_update_elem(&flows, key, flow, BPF_ANY))
+	if (telemetry_is_stray(p) || !account_tally_in(flow, CANARY_STATS_SLOT(flow->version, true), &tally))
+		return;
+	if (!flow_is_syn(p)) {
+		split_open(key, p, flow, &tally);
+	} else if (found->inserted) {
+		telemetry_opened(flow, &tally);
+		TALLY(&tally, request_packets);
+	} else {
 		account_reason(CANARY_REASON_flow_insert);
+	}
 }
 
 static __always_inline void split_account(const struct canary_flow_key *key, const struct packet *p,
@@ -151,13 +212,13 @@ static __always_inline void split_account(const struct canary_flow_key *key, con
 	__u32 slot;
 
 	if (found->opens) {
-		if (!telemetry_is_stray(p))
-			split_open(key, p, found);
+		split_account_opened(key, p, found);
 		return;
 	}
+	if (!found->in_table || !account_tally(found->in_table, &tally, &slot))
+		return;
 	now_ns = telemetry_request_is_timed(found->in_table, p) ? bpf_ktime_get_ns() : 0;
-	if (account_tally(found->in_table, &tally, &slot))
-		telemetry_request(found->in_table, p, now_ns, &tally);
+	telemetry_request(found->in_table, p, now_ns, &tally);
 }
 
 /*

@@ -190,9 +190,8 @@ static __always_inline bool telemetry_is_stray(const struct packet *p)
 	return p->protocol == IPPROTO_TCP && p->tcp_flags & (TCP_FIN | TCP_RST);
 }
 
-/* Fills a flow that this packet opens; the caller accounts the packet itself with telemetry_request(). */
-static __always_inline void telemetry_open(struct canary_flow *flow, const struct packet *p, __u64 now_ns,
-					   struct tally *tally)
+/* Fills a flow that this packet opens. */
+static __always_inline void telemetry_open(struct canary_flow *flow, const struct packet *p, __u64 now_ns)
 {
 	bool syn = flow_is_syn(p);
 
@@ -202,20 +201,15 @@ static __always_inline void telemetry_open(struct canary_flow *flow, const struc
 	flow->origin = p->protocol == IPPROTO_UDP ? CANARY_ORIGIN_UDP :
 		       syn                        ? CANARY_ORIGIN_SYN :
 						    CANARY_ORIGIN_LOST_TRACK;
+}
+
+/* Accounts a flow that was opened. Its first packet: where it is a SYN, by request_packets, else as any other. */
+static __always_inline void telemetry_opened(const struct canary_flow *flow, struct tally *tally)
+{
 	if (flow->origin == CANARY_ORIGIN_LOST_TRACK)
 		TALLY(tally, lost_track);
 	else
 		TALLY(tally, connections);
-}
-
-/* The SYN that opens a flow is one packet, and no retransmission. */
-static __always_inline void telemetry_opening_packet(struct canary_flow *flow, const struct packet *p, __u64 now_ns,
-						     struct tally *tally)
-{
-	if (flow->origin == CANARY_ORIGIN_SYN)
-		TALLY(tally, request_packets);
-	else
-		telemetry_request(flow, p, now_ns, tally);
 }
 
 /* ---- reply direction --------------------------------------------------------------------------------------- */

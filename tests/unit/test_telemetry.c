@@ -144,7 +144,7 @@ static struct packet packet_of(struct world *w, const struct token *token)
 	return p;
 }
 
-/* As split_account() of bpf/split.bpf.c has it. */
+/* As split_find() and split_account() of bpf/split.bpf.c has it. */
 static void client_packet(struct world *w, struct packet *p)
 {
 	struct tally tally = { &w->version, &w->backend };
@@ -165,8 +165,12 @@ static void client_packet(struct world *w, struct packet *p)
 	memset(&w->flow, 0, sizeof(w->flow));
 	w->in_table = true;
 	w->request_packets++;
-	telemetry_open(&w->flow, p, w->now_ns, &tally);
-	telemetry_opening_packet(&w->flow, p, w->now_ns, &tally);
+	telemetry_open(&w->flow, p, w->now_ns);
+	telemetry_opened(&w->flow, &tally);
+	if (w->flow.origin == CANARY_ORIGIN_SYN)
+		TALLY(&tally, request_packets);
+	else
+		telemetry_request(&w->flow, p, w->now_ns, &tally);
 }
 
 /* As reply_packet() of bpf/reply.bpf.c has it. */
