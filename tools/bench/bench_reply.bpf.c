@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The reply path as it is, run on packets that are written anew each time; the twin does all but what is measured. */
+#include "../../bpf/reply.bpf.c"
+#include "bench_turn.h"
+
+struct bench_turn turn;
+
+SEC("tc")
+int bench_reply(struct __sk_buff *skb)
+{
+	int reason;
+
+	if (!bench_write_reply((void *)(long)skb->data, (void *)(long)skb->data_end, &turn))
+		return TC_ACT_SHOT;
+	reason = reply_packet(skb);
+	if (reason)
+		account_reason(reason);
+	return TCX_NEXT;
+}
+
+SEC("tc")
+int bench_reply_twin(struct __sk_buff *skb)
+{
+	if (!bench_write_reply((void *)(long)skb->data, (void *)(long)skb->data_end, &turn))
+		return TC_ACT_SHOT;
+	return TCX_NEXT;
+}
