@@ -25,7 +25,7 @@
 
 /* Limits no configuration goes beyond; max_versions and max_backends choose within them. */
 #define CONFIG_INTERFACES_MAX 32
-#define CONFIG_SERVICES_MAX 256
+#define CONFIG_SERVICES_MAX 64
 #define CONFIG_VERSIONS_MAX 1024
 #define CONFIG_BACKENDS_MAX 4096
 #define CONFIG_STEPS_MAX 16

@@ -382,10 +382,14 @@ int daemon_set_version(struct daemon *daemon, const char *service, const char *v
 	struct config *with = NULL;
 	int r = config_with_version(daemon->config, service, version, backends, n_backends, &with, ret_error);
 
-	if (!r)
+	if (r)
+		return r;
+	r = replace_inventory(daemon, with, ret_error);
+	if (!r) {
 		r = keep_version(daemon, service, version, backends, n_backends, ret_error);
-	if (!r)
-		r = replace_inventory(daemon, with, ret_error);
+		if (r)
+			replace_inventory(daemon, daemon->config, NULL);
+	}
 	if (r) {
 		config_free(with);
 		return r;

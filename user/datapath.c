@@ -214,6 +214,7 @@ static int attach_all(struct datapath *datapath, const struct datapath_options *
 			return r;
 		datapath->n_interfaces++;
 	}
+	datapath_unlink_others(datapath);
 	return 0;
 }
 

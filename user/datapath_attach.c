@@ -6,6 +6,7 @@
  */
 #include "user/datapath_internal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <linux/if_link.h>
 #include <stdio.h>
@@ -200,6 +201,36 @@ void datapath_attach_undo(const struct datapath *datapath, const struct datapath
 void datapath_unlink(const struct datapath *datapath, const struct datapath_interface *interface)
 {
 	unlink_hooks(datapath, interface, true, true);
+}
+
+static bool is_interface(const struct datapath *datapath, const char *name)
+{
+	for (size_t i = 0; i < datapath->n_interfaces; i++)
+		if (!strcmp(datapath->interface[i].name, name))
+			return true;
+	return false;
+}
+
+void datapath_unlink_others(const struct datapath *datapath)
+{
+	char path[DATAPATH_PATH];
+	struct dirent *entry;
+	DIR *links;
+
+	snprintf(path, sizeof(path), "%s/links", datapath->pin_dir);
+	links = opendir(path);
+	while (links && (entry = readdir(links))) {
+		const char *name = strchr(entry->d_name, '_');
+		struct datapath_interface interface = { .tcx = true };
+
+		if (!name || is_interface(datapath, name + 1))
+			continue;
+		snprintf(interface.name, sizeof(interface.name), "%s", name + 1);
+		datapath_unlink(datapath, &interface);
+		rewinddir(links);
+	}
+	if (links)
+		closedir(links);
 }
 
 /* ---- watching ---------------------------------------------------------------------------------------------- */

@@ -58,6 +58,9 @@ int datapath_attach(struct datapath *datapath, const char *name, struct datapath
 void datapath_attach_undo(const struct datapath *datapath, const struct datapath_interface *interface);
 void datapath_unlink(const struct datapath *datapath, const struct datapath_interface *interface);
 
+/* Takes the programs off interfaces that an earlier daemon used and this one does not. */
+void datapath_unlink_others(const struct datapath *datapath);
+
 /* datapath_maps.c: maps the mmapable ones, after loading; and the way back. */
 int datapath_map_memory(struct datapath *datapath);
 void datapath_unmap_memory(struct datapath *datapath);

@@ -10,6 +10,8 @@
 #include "user/error.h"
 #include "user/maglev.h"
 
+_Static_assert(CONFIG_SERVICES_MAX <= DATAPATH_SERVICES_MAX, "a configuration that is valid has room in the kernel");
+
 /* The places of one table: which hold something, and which this configuration has claimed. */
 struct places {
 	uint32_t n;

@@ -12,7 +12,8 @@ connections() { lab_kernel "$1" | jq '.connections // 0'; }
 at_least() { [ "$(connections "$1")" -ge "$2" ]; }
 rollout() { checkout '.rollout | [.id, .state, .step] | @json'; }
 evidence() { checkout '[.rollout.slis[].counts.canary.attempts] | max // 0'; }
-program() { lab_ns node ip -j -d link show node0 | jq '.[0].xdp.prog.id'; }
+program_on() { lab_ns node ip -j -d link show "$1" | jq '.[0].xdp.prog.id'; }
+program() { program_on node0; }
 
 start_load() {
 	lab_start load client "$LAB_BUILD/lab-client" --to "$LAB_VIP4:80" --rate 500 --duration 250 \
@@ -116,6 +117,20 @@ test_interface() {
 	lab_wait_for 10 "canaryd to take the new interface" steered
 }
 
+# Steers on a second interface for one run of the daemon.
+test_fewer_interfaces() {
+	lab_stop canaryd
+	lab_ns node ip link add other0 type veth peer name other1
+	sed 's/^interfaces: .*/interfaces: [node0, other0]/' "$LAB_DIR/canaryd.yaml" >"$LAB_DIR/two.yaml"
+	lab_canaryd "$LAB_DIR/two.yaml" || bail "canaryd does not start on two interfaces"
+	check "a second interface has the program too" test "$(program_on other0)" = "$(program)"
+	lab_stop canaryd
+	start_again
+	check_equal "an interface taken out of the configuration is let go" "$(program_on other0)" null
+	check "the other one is steered on" steered
+	lab_ns node ip link del other0
+}
+
 left() {
 	lab_ns node ip -j -d link show node0 | jq '.[0].xdp.prog.id'
 	find /sys/fs/bpf -path "*$LAB_ID*"
@@ -148,5 +163,6 @@ test_stalled '[1,"running",0]'
 test_upgrades '[1,"running",0]'
 lab_ctl rollout abort checkout >/dev/null
 test_interface
+test_fewer_interfaces
 test_detach '[1,"aborted",0]'
 plan
