@@ -259,6 +259,22 @@ const char *config_hook_on_name(enum config_hook_on on);
 /* The judge's constants for a service: those of all, with the service's own SLIs and their weights. */
 struct judge_config config_judge(const struct config *config, const struct config_service *service);
 
+/* A key of `judge` in the configuration. */
+struct config_judge_key {
+	const char *name;
+	const char *fallback; /* the default, as text */
+	const char *help;
+};
+
+/* The i-th of them; false, and nothing written, beyond the last one. */
+bool config_judge_key(size_t i, struct config_judge_key *ret);
+
+/*
+ * Sets the key as a file would. -ENOENT: there is no such key; -EINVAL, -ERANGE: not a value it may have. *ret_error is
+ * a sentence. judge_config_check() says whether the constants go together.
+ */
+int config_judge_set(struct judge_config *judge, const char *name, const char *text, char **ret_error);
+
 /* Lookups; NULL when there is none. What they return belongs to their argument. */
 const struct config_service *config_find_service(const struct config *config, const char *name);
 const struct config_version *config_find_version(const struct config_service *service, const char *name);

@@ -371,8 +371,8 @@ _Static_assert(offsetof(struct config_backend, address) == 0, "the text comes fi
 	  "32", 1, CONFIG_VERSIONS_MAX, NULL, "versions there is room for, those of later rollouts included")       \
 	X(CYAML_FIELD_UINT("seed", MAY, struct config, seed),                                                       \
 	  "0", 0, 0, NULL, "seed of the hash: nodes with one seed send a flow to the same version")                 \
-	X(CYAML_FIELD_MAPPING("judge", MAY, struct config, judge, judge_keys_fields),                               \
-	  NULL, 0, 0, &judge_keys, "how sure a verdict has to be")                                                  \
+	X(CYAML_FIELD_MAPPING("judge", MAY, struct config, judge, config_judge_keys_fields),                        \
+	  NULL, 0, 0, &config_judge_keys, "how sure a verdict has to be")                                           \
 	X(CYAML_FIELD_SEQUENCE("blackouts", LIST | MAY, struct config, blackouts, &blackout_value, 0,               \
 			       CONFIG_BLACKOUTS_MAX),                                                               \
 	  NULL, 0, 0, &blackout_keys, "when nothing moves up, and alerts are silent")                               \
@@ -415,8 +415,8 @@ ROWS(service_keys, SERVICE_KEYS);
 static const struct config_table service_keys = TABLE(service_keys);
 static const cyaml_schema_value_t service_value = MAPPING(config_service, service_keys);
 
-ROWS(judge_keys, JUDGE_KEYS);
-static const struct config_table judge_keys = TABLE(judge_keys);
+ROWS(config_judge_keys, JUDGE_KEYS);
+const struct config_table config_judge_keys = TABLE(config_judge_keys);
 
 ROWS(config_keys, CONFIG_KEYS);
 const struct config_table config_keys = TABLE(config_keys);
