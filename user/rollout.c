@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "user/error.h"
+#include "user/plan.h"
 #include "user/rollout_internal.h"
 #include "user/rollout_json.h"
 #include "user/weights.h"
@@ -96,19 +97,6 @@ static void write_late(struct rollout *rollout)
 {
 	if (rollout->unwritten)
 		rollout->unwritten = rollout_write(rollout, &rollout->last_decision, rollout->last_decision_s, NULL);
-}
-
-static void plan_from_config(const struct config_rollout *config, struct policy_plan *ret)
-{
-	*ret = (struct policy_plan){
-		.bake_s = config->bake_s,
-		.on_fail = config->on_fail == CONFIG_ON_FAIL_HOLD ? POLICY_FAIL_HOLD : POLICY_FAIL_ROLL_BACK,
-	};
-	for (uint32_t i = 0; i < config->steps_count && i < POLICY_STEPS; i++)
-		ret->step[ret->n_steps++] = (struct policy_step){
-			.weight = config->steps[i].weight_ppm / 1e6, .min_s = config->steps[i].min_s,
-			.max_s = config->steps[i].max_s, .manual = config->steps[i].manual,
-		};
 }
 
 static int check_canary(const struct rollout *rollout, const char *canary, char **ret_error)
