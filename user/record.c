@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Lines ↔ ticks. The reader takes any writer's JSON and says where it does not understand it; the writer writes an
+ * edge a little short, to six digits, so that it falls into its own bucket wherever it is read.
+ */
+#include "user/record.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+#define LARGEST 1e15 /* counts and seconds beyond are a mistake; sums of them still fit */
+#define SHORT_OF_EDGE (1 - 1e-5)
+
+#define SAY(error, ...) (snprintf(error, RECORD_ERROR, __VA_ARGS__), -EINVAL)
+
+/* ---- reading --------------------------------------------------------------------------------------------- */
+
+/* What a message names: "versions.v2.attempts". */
+struct place {
+	const char *version;
+	const char *field;
+};
+
+static int refuse(const struct place *p, const char *what, char *error)
+{
+	if (p->version)
+		return SAY(error, "versions.%.40s.%.60s %s", p->version, p->field, what);
+	return SAY(error, "%.60s %s", p->field, what);
+}
+
+static int read_number(const json_t *value, const struct place *place, double *ret, char *error)
+{
+	if (!json_is_number(value))
+		return refuse(place, value ? "is not a number" : "is missing", error);
+	*ret = json_number_value(value);
+	if (!(fabs(*ret) <= LARGEST))
+		return refuse(place, "is beyond 1e15", error);
+	return 0;
+}
+
+static int read_count(const json_t *value, const struct place *place, uint64_t *ret, char *error)
+{
+	double number;
+
+	if (read_number(value, place, &number, error))
+		return -EINVAL;
+	if (number < 0)
+		return refuse(place, "is negative: counts are of one tick, differences of counters that only grow", error);
+	if (number != floor(number))
+		return refuse(place, "is not a whole number", error);
+	*ret = (uint64_t)number;
+	return 0;
+}
+
+static int read_pair(const json_t *attempts, const json_t *failed, const struct place *place, uint64_t *ret_attempts,
+		     uint64_t *ret_failed, char *error)
+{
+	struct place of_failed = *place;
+
+	if (!strcmp(place->field, "attempts"))
+		of_failed.field = "failed";
+	if (read_count(attempts, place, ret_attempts, error) || read_count(failed, &of_failed, ret_failed, error))
+		return -EINVAL;
+	if (*ret_failed > *ret_attempts)
+		return refuse(&of_failed, "is more than the attempts: count both on the same completed events", error);
+	return 0;
+}
+
+static int read_name(const char *from, char to[RECORD_NAME], const char *what, char *error)
+{
+	size_t length = strlen(from);
+
+	if (length == 0 || length >= RECORD_NAME)
+		return SAY(error, "%s: a name has 1 to %d bytes", what, RECORD_NAME - 1);
+	memcpy(to, from, length + 1);
+	return 0;
+}
+
+static int read_backends(json_t *backends, const char *version, struct sample_version *ret, char *error)
+{
+	const char *address;
+	json_t *pair;
+
+	if (!backends || json_is_null(backends))
+		return 0;
+	if (!json_is_object(backends))
+		return refuse(&(struct place){ version, "backends" }, "is not {\"ADDR:PORT\": [attempts, failed]}", error);
+	json_object_foreach(backends, address, pair) {
+		struct place place = { version, address };
+		struct sample_backend b = { 0 };
+
+		if (json_array_size(pair) != 2)
+			return refuse(&place, "is not [attempts, failed]", error);
+		if (read_pair(json_array_get(pair, 0), json_array_get(pair, 1), &place, &b.attempts, &b.failed, error))
+			return -EINVAL;
+		if (ret->n_backends == SAMPLE_BACKENDS)
+			continue;
+		snprintf(b.address, sizeof(b.address), "%s", address);
+		ret->backend[ret->n_backends++] = b;
+	}
+	return 0;
+}
+
+/* The bucket of an edge; null and "+Inf" are the last one. */
+static int read_edge(const json_t *edge, const struct place *place, unsigned *ret, char *error)
+{
+	const char *word = json_string_value(edge);
+	double seconds;
+
+	if (json_is_null(edge) || (word && !strcmp(word, "+Inf"))) {
+		*ret = CANARY_HISTOGRAM_BUCKETS - 1;
+		return 0;
+	}
+	if (read_number(edge, place, &seconds, error))
+		return -EINVAL;
+	if (seconds < 0)
+		return refuse(place, "has a negative edge", error);
+	*ret = histogram_bucket(seconds);
+	return 0;
+}
+
+static int read_ttfb(const json_t *ttfb, const char *version, struct histogram *ret, char *error)
+{
+	struct place place = { version, "ttfb" };
+	const json_t *pair;
+	uint64_t count;
+	unsigned bucket;
+	size_t i;
+
+	if (!ttfb || json_is_null(ttfb))
+		return 0;
+	if (!json_is_array(ttfb))
+		return refuse(&place, "is not [[upper_seconds, count], …]", error);
+	json_array_foreach(ttfb, i, pair) {
+		if (json_array_size(pair) != 2)
+			return refuse(&place, "has an element that is not [upper_seconds, count]", error);
+		if (read_edge(json_array_get(pair, 0), &place, &bucket, error) ||
+		    read_count(json_array_get(pair, 1), &place, &count, error))
+			return -EINVAL;
+		ret->bucket[bucket] += count;
+	}
+	return 0;
+}
+
+/* Where the version's counts go; *ret is NULL for one that is neither baseline nor canary. */
+static int find_role(struct record *record, const char *name, const json_t *version, struct sample_version **ret,
+		     char *error)
+{
+	const char *role = json_string_value(json_object_get(version, "role"));
+	char *to;
+
+	*ret = NULL;
+	if (!role)
+		return refuse(&(struct place){ name, "role" }, "is missing (baseline or canary)", error);
+	if (!strcmp(role, "standby"))
+		return 0;
+	if (strcmp(role, "baseline") && strcmp(role, "canary"))
+		return refuse(&(struct place){ name, "role" }, "is neither baseline nor canary", error);
+	to = *role == 'b' ? record->baseline : record->canary;
+	if (*to)
+		return SAY(error, "there are two of the role %s: %.40s and %.40s", role, to, name);
+	*ret = *role == 'b' ? &record->sample.baseline : &record->sample.canary;
+	return read_name(name, to, "versions", error);
+}
+
+static int read_version(struct record *record, const char *name, json_t *version, char *error)
+{
+	struct sample_version *to;
+
+	if (!json_is_object(version))
+		return SAY(error, "versions.%.40s is not an object", name);
+	if (find_role(record, name, version, &to, error))
+		return -EINVAL;
+	if (!to)
+		return 0;
+	if (read_pair(json_object_get(version, "attempts"), json_object_get(version, "failed"),
+		      &(struct place){ name, "attempts" }, &to->attempts, &to->failed, error))
+		return -EINVAL;
+	if (read_backends(json_object_get(version, "backends"), name, to, error))
+		return -EINVAL;
+	return read_ttfb(json_object_get(version, "ttfb"), name, &to->ttfb, error);
+}
+
+static int read_rollout(const json_t *value, int64_t *ret, char *error)
+{
+	*ret = !value ? RECORD_ROLLOUT_UNKNOWN : json_is_null(value) ? RECORD_NO_ROLLOUT : json_integer_value(value);
+	return value && !json_is_null(value) && *ret <= 0 ? SAY(error, "rollout is neither a number above 0 nor null") : 0;
+}
+
+static int read_elapsed(const json_t *value, double *ret, char *error)
+{
+	*ret = NAN;
+	if (!value)
+		return 0;
+	if (read_number(value, &(struct place){ .field = "elapsed" }, ret, error))
+		return -EINVAL;
+	return *ret < 0 ? SAY(error, "elapsed is negative") : 0;
+}
+
+static int read_weight(const json_t *value, double *ret, char *error)
+{
+	if (read_number(value, &(struct place){ .field = "weight" }, ret, error))
+		return -EINVAL;
+	return *ret < 0 || *ret > 1 ? SAY(error, "weight %g is not a share: 0 … 1, 5 %% is 0.05", *ret) : 0;
+}
+
+static int read_line(json_t *line, struct record *ret, char *error)
+{
+	json_t *versions = json_object_get(line, "versions"), *version, *service = json_object_get(line, "service");
+	const char *name;
+
+	if (!json_is_object(line))
+		return SAY(error, "is not a JSON object");
+	if (read_number(json_object_get(line, "t"), &(struct place){ .field = "t" }, &ret->t, error) ||
+	    read_elapsed(json_object_get(line, "elapsed"), &ret->elapsed_s, error) ||
+	    read_weight(json_object_get(line, "weight"), &ret->sample.weight, error) ||
+	    read_rollout(json_object_get(line, "rollout"), &ret->rollout, error))
+		return -EINVAL;
+	if (service && (!json_is_string(service) || read_name(json_string_value(service), ret->service, "service", error)))
+		return SAY(error, "service is not a name of 1 to %d bytes", RECORD_NAME - 1);
+	if (!json_is_object(versions))
+		return SAY(error, "versions %s", versions ? "is not an object" : "is missing");
+	json_object_foreach(versions, name, version)
+		if (read_version(ret, name, version, error))
+			return -EINVAL;
+	ret->sample.suspect = json_is_true(json_object_get(line, "suspect"));
+	return 0;
+}
+
+int record_parse(const char *line, size_t length, struct record *ret, char error[RECORD_ERROR])
+{
+	json_error_t where;
+	json_t *json = json_loadb(line, length, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &where);
+	int r;
+
+	if (!json) {
+		bool cut = *line == '{' && where.position >= (int)length;
+
+		snprintf(error, RECORD_ERROR, "is not JSON: %.120s", where.text);
+		return cut ? -ENODATA : -EINVAL;
+	}
+	memset(ret, 0, sizeof(*ret));
+	r = read_line(json, ret, error);
+	json_decref(json);
+	return r;
+}
+
+/* ---- writing --------------------------------------------------------------------------------------------- */
+
+static void print_edge(unsigned bucket, FILE *out)
+{
+	double edge = histogram_upper_s(bucket);
+
+	if (isinf(edge))
+		fputs("null", out);
+	else
+		fprintf(out, "%.6g", edge * SHORT_OF_EDGE);
+}
+
+static void print_ttfb(const struct histogram *h, FILE *out)
+{
+	const char *comma = "";
+
+	fputs(",\"ttfb\":[", out);
+	for (unsigned i = 0; i < CANARY_HISTOGRAM_BUCKETS; i++) {
+		if (h->bucket[i] == 0)
+			continue;
+		fprintf(out, "%s[", comma);
+		print_edge(i, out);
+		fprintf(out, ",%" PRIu64 "]", h->bucket[i]);
+		comma = ",";
+	}
+	fputc(']', out);
+}
+
+static void print_version(const char *name, const char *role, const struct sample_version *v, FILE *out)
+{
+	fprintf(out, "\"%s\":{\"role\":\"%s\",\"attempts\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"backends\":{", name, role,
+		v->attempts, v->failed);
+	for (unsigned i = 0; i < v->n_backends; i++)
+		fprintf(out, "%s\"%s\":[%" PRIu64 ",%" PRIu64 "]", i ? "," : "", v->backend[i].address,
+			v->backend[i].attempts, v->backend[i].failed);
+	fputc('}', out);
+	print_ttfb(&v->ttfb, out);
+	fputc('}', out);
+}
+
+void record_print(const struct record *record, FILE *out)
+{
+	fprintf(out, "{\"t\":%.3f,\"weight\":%.9g", record->t, record->sample.weight);
+	if (*record->service)
+		fprintf(out, ",\"service\":\"%s\"", record->service);
+	if (!isnan(record->elapsed_s))
+		fprintf(out, ",\"elapsed\":%.9f", record->elapsed_s);
+	if (record->rollout > 0)
+		fprintf(out, ",\"rollout\":%" PRIi64, record->rollout);
+	else if (record->rollout == RECORD_NO_ROLLOUT)
+		fputs(",\"rollout\":null", out);
+	if (record->sample.suspect)
+		fputs(",\"suspect\":true", out);
+	fputs(",\"versions\":{", out);
+	if (*record->baseline)
+		print_version(record->baseline, "baseline", &record->sample.baseline, out);
+	if (*record->canary) {
+		fputs(*record->baseline ? "," : "", out);
+		print_version(record->canary, "canary", &record->sample.canary, out);
+	}
+	fputs("}}\n", out);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A tick as a line of JSON, for `record` in the configuration and `canaryctl replay`:
+ *   {"t": seconds, "weight": share, "versions": {"NAME": {"role": "baseline"|"canary", "attempts": n, "failed": n,
+ *    "backends": {"ADDR:PORT": [attempts, failed], …}, "ttfb": [[upper_seconds, count], …]}, …}}
+ * All counts are of this tick alone. "backends" and "ttfb" may be missing, so may a version without traffic. The upper
+ * edges may be any; a count goes to the bucket that holds its edge, null is the edge of the last one. Further names
+ * that canaryd writes and a reader need not have:
+ *   "service": NAME              a file may hold several services
+ *   "elapsed": seconds           since the service's tick before; missing: from one t to the next
+ *   "rollout": ID | null         the rollout under way; missing: there is one from the first canary traffic on
+ *   "suspect": true              the counters went backwards or could not be read
+ * A name nobody knows is passed over. Pure.
+ */
+#ifndef CANARYD_RECORD_H
+#define CANARYD_RECORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "user/sample.h"
+
+#define RECORD_NAME 64 /* bytes of a service's or version's name, the final NUL included */
+
+enum {
+	RECORD_NO_ROLLOUT = 0,
+	RECORD_ROLLOUT_UNKNOWN = -1, /* the line does not say */
+};
+
+struct record {
+	double t; /* seconds of a clock that does not go back */
+	double elapsed_s; /* NAN: not said */
+	int64_t rollout;
+	char service[RECORD_NAME]; /* "": not said */
+	char baseline[RECORD_NAME]; /* "": not there */
+	char canary[RECORD_NAME];
+	struct sample sample; /* its now_ns and elapsed_ns are the caller's to fill */
+};
+
+#define RECORD_ERROR 256 /* bytes of a sentence, the final NUL included */
+
+/*
+ * Reads a line (without its newline). -EINVAL: `error` says what is wrong and the mend, -ENODATA: the line ends too
+ * early, as that of a file that was cut; *ret is then not to be used.
+ */
+int record_parse(const char *line, size_t length, struct record *ret, char error[RECORD_ERROR]);
+
+/* Writes the line with its newline. Names must be free of quotes, backslashes and control characters. */
+void record_print(const struct record *record, FILE *out);
+
+#endif
