@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A replay is the daemon's rollout_tick() without journal and kernel. Without a plan there is one step with a manual
+ * gate: the policy stops before it with every condition met, which is what "promotable" means, and goes on watching.
+ */
+#include "user/replay.h"
+
+#include <canaryd/api.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/judge.h"
+#include "user/policy_rules.h"
+
+#define RISE 1.001 /* a weight this many times the step's begins another */
+#define SMALLEST 1e-9
+
+struct replay {
+	struct replay_options options;
+	struct judge *judge;
+	struct policy_plan plan;
+	struct policy_state state;
+	struct finding finding;
+	bool began;  /* there has been a rollout */
+	bool active; /* one is under way */
+	int64_t rollout;
+	char canary[RECORD_NAME];
+	double t; /* of the last tick; NAN before the first */
+	double outcome_t;
+};
+
+struct replay *replay_new(const struct replay_options *options)
+{
+	struct replay *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->options = *options;
+	r->judge = judge_new(&options->judge);
+	r->t = r->outcome_t = NAN;
+	return r->judge ? r : replay_free(r);
+}
+
+struct replay *replay_free(struct replay *r)
+{
+	if (r)
+		judge_free(r->judge);
+	free(r);
+	return NULL;
+}
+
+static bool has_plan(const struct replay *r)
+{
+	return r->options.plan.n_steps > 0;
+}
+
+static struct replay_decision name(const struct replay *r, const struct policy_decision *d)
+{
+	struct replay_decision named = {
+		.name = policy_kind_name(d->kind),
+		.state = policy_status_name(r->state.status),
+		.decision = *d,
+	};
+
+	if (has_plan(r) || d->kind != POLICY_HOLD || r->state.held != POLICY_HELD_MANUAL)
+		return named;
+	named.name = replay_outcome_name(REPLAY_PROMOTABLE);
+	named.state = API_STATE_RUNNING;
+	snprintf(named.decision.reason, sizeof(named.decision.reason), "the evidence would let the canary pass");
+	return named;
+}
+
+/* ---- a rollout begins ------------------------------------------------------------------------------------ */
+
+/* The one step there is without a plan. */
+static struct policy_plan watch(double weight)
+{
+	return (struct policy_plan){
+		.n_steps = 1,
+		.step = { { .weight = fmin(1, fmax(SMALLEST, weight)), .manual = true } },
+	};
+}
+
+static bool is_another(const struct replay *r, const struct record *record)
+{
+	if (record->rollout != RECORD_ROLLOUT_UNKNOWN && r->rollout != RECORD_ROLLOUT_UNKNOWN)
+		return record->rollout != r->rollout;
+	return *record->canary && strcmp(record->canary, r->canary) != 0;
+}
+
+/* Whether the tick belongs to a rollout. */
+static bool is_rollout(const struct replay *r, const struct record *record)
+{
+	bool wanted = (*record->canary && record->sample.weight > 0) || record->sample.canary.attempts > 0;
+
+	if (record->rollout != RECORD_ROLLOUT_UNKNOWN)
+		return record->rollout != RECORD_NO_ROLLOUT;
+	return r->active || wanted;
+}
+
+static void begin(struct replay *r, const struct record *record, struct policy_decision *d)
+{
+	r->plan = has_plan(r) ? r->options.plan : watch(record->sample.weight);
+	r->began = r->active = true;
+	r->rollout = record->rollout;
+	memcpy(r->canary, record->canary, sizeof(r->canary));
+	memset(&r->finding, 0, sizeof(r->finding));
+	judge_rollout_begin(r->judge);
+	policy_start(&r->plan, &r->state, d);
+	judge_step_begin(r->judge, 0);
+	if (!has_plan(r))
+		snprintf(d->reason, sizeof(d->reason), "the record has a canary from here on");
+}
+
+/* The record's weight rises: its next step. */
+static bool rises(struct replay *r, const struct record *record, struct policy_decision *d)
+{
+	double before = r->plan.step[0].weight;
+
+	if (has_plan(r) || record->sample.weight <= before * RISE)
+		return false;
+	r->plan = watch(record->sample.weight);
+	policy_start(&r->plan, &r->state, d);
+	judge_step_begin(r->judge, 0);
+	r->state.phase = POLICY_STEP;
+	d->kind = POLICY_ADVANCE;
+	d->weight_from = before;
+	snprintf(d->reason, sizeof(d->reason), "the weight of the record rises");
+	return true;
+}
+
+/* ---- a tick ---------------------------------------------------------------------------------------------- */
+
+static void fill_time(struct replay *r, struct record *record)
+{
+	double elapsed_s = !isnan(record->elapsed_s) ? record->elapsed_s : isnan(r->t) ? 0 : record->t - r->t;
+
+	record->sample.now_ns = (uint64_t)(fmax(0, record->t) * 1e9);
+	record->sample.elapsed_ns = (uint64_t)llround(elapsed_s * 1e9);
+	r->t = record->t;
+}
+
+static unsigned judge(struct replay *r, const struct record *record, struct replay_decision ret[REPLAY_DECISIONS])
+{
+	struct policy_decision d;
+	unsigned n = 0;
+
+	if (!r->active || is_another(r, record)) {
+		begin(r, record, &d);
+		ret[n++] = name(r, &d);
+	} else if (rises(r, record, &d)) {
+		ret[n++] = name(r, &d);
+	}
+	if (!*r->canary)
+		memcpy(r->canary, record->canary, sizeof(r->canary));
+	judge_tick(r->judge, &record->sample, &r->finding);
+	policy_tick(&r->plan, &r->state, &r->finding, (double)record->sample.elapsed_ns / 1e9, &d);
+	if (d.kind == POLICY_NONE)
+		return n;
+	if (d.kind == POLICY_ADVANCE)
+		judge_step_begin(r->judge, 0);
+	ret[n++] = name(r, &d);
+	return n;
+}
+
+unsigned replay_tick(struct replay *r, struct record *record, struct replay_decision ret[REPLAY_DECISIONS])
+{
+	bool ended = r->began && r->state.phase == POLICY_ENDED;
+	unsigned n;
+
+	fill_time(r, record);
+	if (!is_rollout(r, record) || (ended && !is_another(r, record))) {
+		r->active = r->active && record->rollout == RECORD_ROLLOUT_UNKNOWN;
+		judge_history(r->judge, &record->sample);
+		return 0;
+	}
+	n = judge(r, record, ret);
+	r->outcome_t = r->t;
+	return n;
+}
+
+/* ---- the outcome ----------------------------------------------------------------------------------------- */
+
+static bool is_promotable(const struct replay *r)
+{
+	enum policy_wait wait;
+	unsigned sli;
+
+	if (has_plan(r))
+		return r->state.status == POLICY_PROMOTED;
+	wait = policy_rules_wait(&r->plan, &r->state, &r->finding, &sli);
+	return wait == POLICY_WAIT_NOT || wait == POLICY_WAIT_MANUAL;
+}
+
+static void say_undecided(const struct replay *r, char reason[FINDING_REASON])
+{
+	if (r->state.status == POLICY_HELD && r->state.held != POLICY_HELD_MANUAL)
+		snprintf(reason, FINDING_REASON, "held: %.240s", r->state.reason);
+	else
+		policy_print_waiting(&r->plan, &r->state, &r->finding, reason);
+}
+
+enum replay_outcome replay_outcome(const struct replay *r, double *ret_t, char reason[FINDING_REASON])
+{
+	*ret_t = r->began ? r->outcome_t : r->t;
+	if (!r->began) {
+		snprintf(reason, FINDING_REASON, "the record has no canary traffic");
+		return REPLAY_UNDECIDED;
+	}
+	if (r->state.status == POLICY_ROLLED_BACK) {
+		snprintf(reason, FINDING_REASON, "%s", r->state.reason);
+		return REPLAY_ROLLED_BACK;
+	}
+	if (is_promotable(r)) {
+		snprintf(reason, FINDING_REASON, "%s", has_plan(r) ? r->state.reason :
+							 "the evidence at the end would let the canary pass");
+		return REPLAY_PROMOTABLE;
+	}
+	say_undecided(r, reason);
+	return REPLAY_UNDECIDED;
+}
+
+const char *replay_outcome_name(enum replay_outcome outcome)
+{
+	static const char *const words[] = {
+		[REPLAY_UNDECIDED] = "undecided",
+		[REPLAY_ROLLED_BACK] = API_STATE_ROLLED_BACK,
+		[REPLAY_PROMOTABLE] = "promotable",
+	};
+
+	return words[outcome];
+}
+
+const struct finding *replay_finding(const struct replay *r)
+{
+	return &r->finding;
+}
