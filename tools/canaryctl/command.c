@@ -21,7 +21,7 @@ const struct command_option common_options[] = {
 	{ 0 },
 };
 
-#define OPTIONS_MAX 32
+#define OPTIONS_MAX 96
 
 /* What getopt_long() wants. An option's value is 256 + its place here. */
 struct getopt_tables {
@@ -308,7 +308,10 @@ static int run(struct ctl *ctl, struct call *call, int argc, char **argv)
 int command_main(struct ctl *ctl, int argc, char **argv)
 {
 	struct call call = { 0 };
-	int code = parse(ctl, &call, argc, argv, true);
+	int code;
+
+	commands_complete();
+	code = parse(ctl, &call, argc, argv, true);
 
 	if (code)
 		return code;

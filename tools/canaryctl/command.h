@@ -29,6 +29,8 @@ struct command {
 };
 
 extern const struct command commands[];
+/* Adds to the tables what is not known when they are compiled; to be called before anything uses them. */
+void commands_complete(void);
 extern const struct command_option common_options[];
 
 #define CALL_OPTIONS_MAX 128

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "judge_options.h"
 #include "run.h"
 
 static const struct command_option status_options[] = {
@@ -40,6 +41,22 @@ static const struct command_option detach_options[] = {
 	{ 0 },
 };
 
+/* The judge's constants follow. */
+#define WITH_JUDGE(name) static struct command_option name[8 + JUDGE_OPTIONS_MAX]
+
+WITH_JUDGE(replay_options) = {
+	{ "config", 'c', "FILE", "a configuration: its constants, and with --service that service's plan" },
+	{ "service", 0, "NAME", "of a record that has several" },
+	{ "step", 0, "WEIGHT[:MIN[:MAX]]", "a step of a plan: 5% or 0.05, its least and longest time; repeatable" },
+	{ "bake", 0, "TIME", "after the last step the canary is watched for so long" },
+	{ 0 },
+};
+
+void commands_complete(void)
+{
+	judge_options_add(replay_options);
+}
+
 const struct command commands[] = {
 	{ "status", "[SERVICE]", 0, 1, "what runs, how well, and how far a rollout is",
 	  "Rates are of the last 10 s, latencies of the last 60 s. A percentage in brackets is of the attempts.",
@@ -71,6 +88,12 @@ const struct command commands[] = {
 	{ "config show", "", 0, 0, "print the running configuration", NULL, NULL, run_config_show },
 	{ "flow", "CLIENT:PORT SERVICE", 2, 2, "which version and backend a client's flow goes to", NULL, NULL,
 	  run_flow },
+	{ "replay", "FILE", 1, 1, "what judge and policy decide on recorded ticks",
+	  "Runs the judge over the ticks of FILE (- is standard input; one JSON object a line, as the key `record` of the "
+	  "configuration makes them) and prints every decision, up to the first rollback. Needs no canaryd. Without steps "
+	  "the weights of the record are judged as they are: promotable is a canary that would pass. With steps, or the "
+	  "plan of a configuration, the policy takes its own. Exit code: 0 promotable, 7 rolled back, 8 undecided.",
+	  replay_options, run_replay },
 	{ "detach", "", 0, 0, "take canaryd off the interfaces and end it",
 	  "Nothing is steered any more: packets to a service's address go wherever the host sends them.",
 	  detach_options, run_detach },

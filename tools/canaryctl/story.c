@@ -27,6 +27,7 @@ static const struct {
 	{ API_DECISION_PROMOTE, "promoted", TONE_GOOD },
 	{ API_DECISION_ABORT, "aborted", TONE_WARN },
 	{ API_DECISION_NOTE, "noted", TONE_DIM },
+	{ "promotable", "promotable", TONE_GOOD },
 };
 
 static const char *words_of(const char *decision, enum tone *ret_tone)
@@ -83,13 +84,13 @@ static void print_numbers(const struct page *page, const json_t *decision)
 	free(text);
 }
 
-static void print_decision(const struct page *page, const json_t *decision)
+void story_print_decision(const struct page *page, const char *when, const json_t *decision)
 {
 	double from = field_number(decision, "weight_from"), to = field_number(decision, "weight_to");
 	enum tone tone;
 	const char *words = words_of(field_text(decision, "decision", "?"), &tone);
 
-	page_print(page, TONE_DIM, "%s  ", format_clock(field_number(decision, "t")).text);
+	page_print(page, TONE_DIM, "%-8s  ", when);
 	page_print(page, tone, "%s", words);
 	if (from == to)
 		page_print(page, TONE_PLAIN, " at %s\n", format_weight(to).text);
@@ -111,7 +112,7 @@ void story_print(const struct page *page, const json_t *rollout, double now)
 	page_print(page, TONE_PLAIN, "%s against %s, started %s\n\n", field_text(rollout, "canary", "?"),
 		   field_text(rollout, "baseline", "?"), format_date(field_number(rollout, "started")).text);
 	json_array_foreach(json_object_get(rollout, "decisions"), i, decision)
-		print_decision(page, decision);
+		story_print_decision(page, format_clock(field_number(decision, "t")).text, decision);
 	if (!rollout_view_ended(rollout)) {
 		page_print(page, TONE_DIM, "%s  ", "now     ");
 		page_print(page, TONE_PLAIN, "%s\n", "still under way");

@@ -7,6 +7,9 @@
 
 #include "page.h"
 
+/* One decision, as GET /v1/rollouts/ID has it; `when` goes before it. */
+void story_print_decision(const struct page *page, const char *when, const json_t *decision);
+
 void story_print(const struct page *page, const json_t *rollout, double now);
 
 #endif
