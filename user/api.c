@@ -170,7 +170,8 @@ static const char *choose_canary(const struct daemon_service *service, const cha
 	return found;
 }
 
-static int add_canary(struct api *api, const char *service, const char *canary, json_t *backends, char **ret_error)
+static int add_canary(struct api *api, const char *service, const char *canary, json_t *backends, bool replace,
+		      char **ret_error)
 {
 	struct daemon_service *found = daemon_find_service(api->daemon, service);
 	struct rollout_view view = rollout_view(found->rollout);
@@ -182,9 +183,9 @@ static int add_canary(struct api *api, const char *service, const char *canary, 
 		return error_set(ret_error, -EINVAL, "backends is no list (write [\"ADDR:PORT\"])");
 	if (!n)
 		return 0;
-	if (rollout_is_active(found->rollout))
-		return error_set(ret_error, -EBUSY, "service %s has a rollout of %s under way (`canaryctl rollout abort %s` "
-				 "or `promote` first)", service, view.canary, service);
+	if (view.canary && (!replace || !strcmp(canary, view.canary)))
+		return error_set(ret_error, -EBUSY, "service %s has a rollout of %s under way (add --replace and a name of its "
+				 "own for the new canary, or `canaryctl rollout abort %s` first)", service, view.canary, service);
 	if (!strcmp(canary, view.baseline))
 		return error_set(ret_error, -EINVAL, "%s is the baseline of service %s (give the canary a name of its own)",
 				 canary, service);
@@ -198,48 +199,81 @@ static int add_canary(struct api *api, const char *service, const char *canary, 
 	return daemon_set_version(api->daemon, service, canary, addresses, n, ret_error);
 }
 
+struct start {
+	const char *service, *canary; /* canary may be NULL */
+	json_t *backends;             /* borrowed, or NULL */
+	int replace;
+};
+
+static bool read_start(json_t *body, struct start *ret)
+{
+	*ret = (struct start){ 0 };
+	return !json_unpack(body, "{s:s, s?s, s?o, s?b}", "service", &ret->service, "canary", &ret->canary, "backends",
+			    &ret->backends, "replace", &ret->replace);
+}
+
+static int start_rollout(struct api *api, struct daemon_service *service, const struct start *start, char **ret_error)
+{
+	bool replace = start->replace || service->config->rollout.on_new_canary == CONFIG_ON_NEW_CANARY_REPLACE;
+	const char *canary = choose_canary(service, start->canary, ret_error);
+	char *name = canary ? strdup(canary) : NULL; /* a version that is added makes another configuration */
+	double now_s = daemon_unix_s();
+	int r = name ? add_canary(api, start->service, name, start->backends, replace, ret_error) : -EINVAL;
+
+	if (!r && replace)
+		r = rollout_supersede(service->rollout, name, now_s, ret_error);
+	if (!r)
+		r = rollout_start(service->rollout, name, now_s, ret_error);
+	free(name);
+	return r;
+}
+
 static void post_rollouts(struct api *api, const struct http_request *request, const char *rest,
 			  struct http_response *response)
 {
-	json_t *body = json_loadb(request->body, request->body_size, 0, NULL), *backends = NULL;
-	const char *name = NULL, *canary = NULL;
+	json_t *body = json_loadb(request->body, request->body_size, 0, NULL);
 	struct daemon_service *service;
-	char *error = NULL, *chosen = NULL;
+	struct start start;
+	char *error = NULL;
 	int r;
 
 	(void)rest;
-	if (json_unpack(body, "{s:s, s?s, s?o}", "service", &name, "canary", &canary, "backends", &backends)) {
+	if (!read_start(body, &start)) {
 		answer_error(response, 400, "invalid", "the body is not {\"service\": NAME, \"canary\": NAME, \"backends\": "
-			     "[\"ADDR:PORT\"]} (see canaryctl rollout start --help)");
+			     "[\"ADDR:PORT\"], \"replace\": false} (see canaryctl rollout start --help)");
 		json_decref(body);
 		return;
 	}
-	service = daemon_find_service(api->daemon, name);
-	if (!service) {
-		answer_no_service(response, name);
-		json_decref(body);
-		return;
-	}
-	canary = choose_canary(service, canary, &error);
-	chosen = canary ? strdup(canary) : NULL;
-	r = chosen ? add_canary(api, name, chosen, backends, &error) : -EINVAL;
-	if (!r)
-		r = rollout_start(service->rollout, chosen, daemon_unix_s(), &error);
-	if (r)
+	service = daemon_find_service(api->daemon, start.service);
+	r = service ? start_rollout(api, service, &start, &error) : 0;
+	if (!service)
+		answer_no_service(response, start.service);
+	else if (r)
 		answer_errno(response, r, error);
 	else
 		answer(response, 201, view_rollout(service));
-	free(chosen);
 	json_decref(body);
+}
+
+static int operate(struct rollout *rollout, const char *verb, char **ret_error)
+{
+	static const char *const verbs[] = { "pause", "resume", "promote", "abort" };
+
+	if (!strcmp(verb, "undo"))
+		return rollout_undo(rollout, daemon_unix_s(), ret_error);
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+		if (!strcmp(verb, verbs[i]))
+			return rollout_operate(rollout, (enum rollout_verb)i, daemon_unix_s(), ret_error);
+	return -ENOSYS;
 }
 
 static void post_service(struct api *api, const struct http_request *request, const char *rest,
 			 struct http_response *response)
 {
-	static const char *const verbs[] = { "pause", "resume", "promote", "abort" };
 	const char *slash = strchr(rest, '/');
 	struct daemon_service *service;
 	char name[CANARY_NAME_MAX] = "", *error = NULL;
+	int r;
 
 	(void)request;
 	if (slash && (size_t)(slash - rest) < sizeof(name))
@@ -249,19 +283,13 @@ static void post_service(struct api *api, const struct http_request *request, co
 		answer_no_service(response, name);
 		return;
 	}
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
-		int r;
-
-		if (strcmp(slash + 1, verbs[i]))
-			continue;
-		r = rollout_operate(service->rollout, (enum rollout_verb)i, daemon_unix_s(), &error);
-		if (r)
-			answer_errno(response, r == -EINVAL ? -EBUSY : r, error);
-		else
-			answer(response, 200, view_rollout(service));
-		return;
-	}
-	answer_error(response, 404, "not_found", "there is no such verb (pause, resume, promote or abort)");
+	r = operate(service->rollout, slash + 1, &error);
+	if (r == -ENOSYS)
+		answer_error(response, 404, "not_found", "there is no such verb (pause, resume, promote, abort or undo)");
+	else if (r)
+		answer_errno(response, r == -EINVAL ? -EBUSY : r, error);
+	else
+		answer(response, 200, view_rollout(service));
 }
 
 static const char *explain_source(uint16_t source)

@@ -365,7 +365,7 @@ static int replace_inventory(struct daemon *daemon, const struct config *config,
 		service->sampler = samplers[s];
 		service->config = &config->services[s];
 		service->inventory = &inventory->services[s];
-		rollout_set_inventory(service->rollout, service->config, service->inventory);
+		rollout_set_inventory(service->rollout, config, service->config, service->inventory);
 	}
 	if (r) {
 		inventory_free(inventory);

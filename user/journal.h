@@ -136,6 +136,13 @@ int journal_rollout_create(struct journal *journal, const struct journal_rollout
 int journal_rollout_update(struct journal *journal, const struct journal_rollout *rollout,
 			   const struct journal_service *service, const struct journal_decision *decision);
 
+/*
+ * Takes a promotion back: as journal_rollout_update(), of a row whose state is promoted; it stays an ended one. -ENOENT:
+ * there is no promoted rollout of that id.
+ */
+int journal_rollout_undo(struct journal *journal, const struct journal_rollout *rollout,
+			 const struct journal_service *service, const struct journal_decision *decision);
+
 /* The newest `limit` rollouts, newest first; of one service, or of all for NULL. */
 int journal_rollouts_list(struct journal *journal, const char *service, size_t limit, struct journal_rollouts *ret);
 

@@ -2,6 +2,7 @@
 /* The rows of the journal: written in transactions, read into lists. */
 #include "user/journal.h"
 
+#include <canaryd/api.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -343,6 +344,35 @@ static int update_rollout(struct journal *journal, const struct journal_rollout 
 	if (r == 0 && changes == 0)
 		r = journal_refuse(journal, -ENOENT, "no unfinished rollout %lld is in it", (long long)rollout->id);
 	return r;
+}
+
+static int undo_rollout(struct journal *journal, const struct journal_rollout *rollout)
+{
+	int changes = 0;
+	int r = journal_run(journal,
+			    "UPDATE rollouts SET state = ?, weight_ppm = ?, policy = ?, ended = ?, reason = ? WHERE id = ? "
+			    "AND state = '" API_STATE_PROMOTED "'",
+			    &changes, "titpti", rollout->state, (int64_t)rollout->weight_ppm, rollout->policy, rollout->ended,
+			    rollout->reason, rollout->id);
+
+	if (r == 0 && changes == 0)
+		r = journal_refuse(journal, -ENOENT, "no promoted rollout %lld is in it", (long long)rollout->id);
+	return r;
+}
+
+int journal_rollout_undo(struct journal *journal, const struct journal_rollout *rollout,
+			 const struct journal_service *service, const struct journal_decision *decision)
+{
+	int r = journal_begin(journal, true);
+
+	if (r < 0)
+		return r;
+	r = undo_rollout(journal, rollout);
+	if (r == 0)
+		r = add_decision(journal, rollout->id, decision);
+	if (r == 0)
+		r = journal_service_save(journal, service);
+	return journal_end(journal, r);
 }
 
 int journal_rollout_update(struct journal *journal, const struct journal_rollout *rollout,

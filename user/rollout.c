@@ -2,6 +2,7 @@
 #include "user/rollout.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "user/weights.h"
 
 #define CHECKPOINT_S 10.0
+#define CLOCK_STEP_S 2.0 /* less is a clock being disciplined, or a slow tick */
 
 static const char *or_null(const char *text)
 {
@@ -57,28 +59,33 @@ static void publish_limits(struct rollout *rollout)
 
 static bool ends(enum policy_kind kind)
 {
-	return kind == POLICY_ROLL_BACK || kind == POLICY_PROMOTE || kind == POLICY_ABORT;
+	return kind == POLICY_ROLL_BACK || kind == POLICY_PROMOTE || kind == POLICY_ABORT || kind == POLICY_UNDO ||
+	       kind == POLICY_COMPLETE;
 }
 
 /* Only the way back may pass a journal that is full: clients would pay for the disk. */
 static bool must_happen(enum policy_kind kind)
 {
-	return kind == POLICY_ROLL_BACK || kind == POLICY_ABORT;
+	return kind == POLICY_ROLL_BACK || kind == POLICY_ABORT || kind == POLICY_UNDO;
 }
 
-/* Writes down what `to` has become by `decision`, then makes it so. */
-static int commit(struct rollout *rollout, struct rollout *to, const struct policy_decision *decision, double unix_s,
-		  char **ret_error)
+static void end(struct rollout *to, const struct policy_decision *decision, double unix_s)
+{
+	if (decision->kind == POLICY_PROMOTE)
+		memcpy(to->baseline, to->canary, sizeof(to->baseline));
+	to->canary[0] = 0;
+	to->active = false;
+	to->ended = unix_s;
+	to->since_end_s = 0;
+}
+
+int rollout_commit(struct rollout *rollout, struct rollout *to, const struct policy_decision *decision, double unix_s,
+		   char **ret_error)
 {
 	int r;
 
-	if (ends(decision->kind)) {
-		if (decision->kind == POLICY_PROMOTE)
-			memcpy(to->baseline, to->canary, sizeof(to->baseline));
-		to->canary[0] = 0;
-		to->active = false;
-		to->ended = unix_s;
-	}
+	if (ends(decision->kind))
+		end(to, decision, unix_s);
 	r = rollout_write(to, decision, unix_s, must_happen(decision->kind) ? NULL : ret_error);
 	if (r && !must_happen(decision->kind))
 		return r;
@@ -99,34 +106,16 @@ static void write_late(struct rollout *rollout)
 		rollout->unwritten = rollout_write(rollout, &rollout->last_decision, rollout->last_decision_s, NULL);
 }
 
-static int check_canary(const struct rollout *rollout, const char *canary, char **ret_error)
-{
-	const struct inventory_version *version = inventory_find_version(rollout->inventory, canary);
-
-	if (rollout->active)
-		return error_set(ret_error, -EBUSY, "service %s has a rollout of %s under way (`canaryctl rollout abort %s` "
-				 "or `promote` first)", rollout->service->name, rollout->canary, rollout->service->name);
-	if (!version)
-		return error_set(ret_error, -ENOENT, "service %s has no version %s (add it with --backend ADDR:PORT, or to "
-				 "`versions` in the configuration)", rollout->service->name, canary);
-	if (!strcmp(canary, rollout->baseline))
-		return error_set(ret_error, -EINVAL, "%s is the baseline of service %s already", canary,
-				 rollout->service->name);
-	if (!version->n_backends)
-		return error_set(ret_error, -EINVAL, "version %s of service %s has no backends", canary,
-				 rollout->service->name);
-	return 0;
-}
-
 int rollout_start(struct rollout *rollout, const char *canary, double unix_s, char **ret_error)
 {
 	struct rollout to = *rollout;
 	struct policy_decision decision;
-	int r = check_canary(rollout, canary, ret_error);
+	int r = rollout->active ? rollout_refuse_busy(rollout, canary, ret_error) :
+				  rollout_check_canary(rollout, canary, unix_s, ret_error);
 
 	if (r)
 		return r;
-	plan_from_config(&rollout->service->rollout, &to.plan);
+	plan_from_config(&rollout->service->rollout, &rollout->config->judge, &to.plan);
 	r = policy_start(&to.plan, &to.policy, &decision);
 	if (r)
 		return error_set(ret_error, r, "%s", to.policy.reason);
@@ -139,7 +128,7 @@ int rollout_start(struct rollout *rollout, const char *canary, double unix_s, ch
 	to.ended = 0;
 	memset(&to.finding, 0, sizeof(to.finding));
 	judge_rollout_begin(rollout->judge);
-	return commit(rollout, &to, &decision, unix_s, ret_error);
+	return rollout_commit(rollout, &to, &decision, unix_s, ret_error);
 }
 
 int rollout_operate(struct rollout *rollout, enum rollout_verb verb, double unix_s, char **ret_error)
@@ -157,10 +146,27 @@ int rollout_operate(struct rollout *rollout, enum rollout_verb verb, double unix
 	if (!rollout->active)
 		return error_set(ret_error, -EINVAL, "service %s has no rollout under way (`canaryctl rollout start %s`)",
 				 rollout->service->name, rollout->service->name);
+	if (verb == ROLLOUT_PROMOTE && rollout_blackout(rollout, unix_s))
+		return rollout_refuse_blackout(rollout, unix_s, ret_error);
 	if (verbs[verb](&to.plan, &to.policy, &decision))
 		return error_set(ret_error, -EINVAL, "a rollout that is %s cannot be %s",
 				 policy_status_name(rollout->policy.status), words[verb]);
-	return commit(rollout, &to, &decision, unix_s, ret_error);
+	return rollout_commit(rollout, &to, &decision, unix_s, ret_error);
+}
+
+/* What the time of day has to say: whether it was set, and whether it lies in a blackout. */
+static void look_at_clock(struct rollout *rollout, const struct sample *sample, double unix_s)
+{
+	const struct config_blackout *blackout = rollout_blackout(rollout, unix_s);
+	struct finding *finding = &rollout->finding;
+	double step_s = unix_s - rollout->last_unix_s - sample->elapsed_ns / 1e9;
+
+	if (rollout->last_unix_s > 0 && sample->elapsed_ns && fabs(step_s) >= CLOCK_STEP_S)
+		finding->clock_step_s = step_s;
+	rollout->last_unix_s = unix_s;
+	finding->blackout = blackout;
+	if (blackout)
+		snprintf(finding->blackout_until, sizeof(finding->blackout_until), "%s", blackout->to);
 }
 
 int rollout_tick(struct rollout *rollout, const struct sample *sample, double unix_s, char **ret_error)
@@ -171,10 +177,12 @@ int rollout_tick(struct rollout *rollout, const struct sample *sample, double un
 
 	write_late(rollout);
 	if (!rollout->active) {
+		rollout->since_end_s += sample->elapsed_ns / 1e9;
 		judge_history(rollout->judge, sample);
 		return 0;
 	}
 	judge_tick(rollout->judge, sample, &rollout->finding);
+	look_at_clock(rollout, sample, unix_s);
 	to = *rollout;
 	policy_tick(&to.plan, &to.policy, &to.finding, sample->elapsed_ns / 1e9, &decision);
 	if (decision.kind == POLICY_NONE) {
@@ -184,7 +192,7 @@ int rollout_tick(struct rollout *rollout, const struct sample *sample, double un
 			rollout_checkpoint(rollout);
 		return 0;
 	}
-	r = commit(rollout, &to, &decision, unix_s, ret_error);
+	r = rollout_commit(rollout, &to, &decision, unix_s, ret_error);
 	return r ? r : 1;
 }
 
@@ -236,7 +244,7 @@ static int resume(struct rollout *rollout, const struct journal_rollout *row, do
 	to.active = true;
 	snprintf(to.canary, sizeof(to.canary), "%s", row->canary);
 	if (!readable) {
-		plan_from_config(&to.service->rollout, &to.plan);
+		plan_from_config(&rollout->service->rollout, &rollout->config->judge, &to.plan);
 		policy_start(&to.plan, &to.policy, &decision);
 		policy_roll_back(&to.plan, &to.policy, "the journal's state of this rollout cannot be read", &decision);
 	} else if (was_taken_back(rollout)) {
@@ -255,7 +263,7 @@ static int resume(struct rollout *rollout, const struct journal_rollout *row, do
 		*rollout = to;
 		return 0;
 	}
-	return commit(rollout, &to, &decision, unix_s, ret_error);
+	return rollout_commit(rollout, &to, &decision, unix_s, ret_error);
 }
 
 static int load_rollout(struct rollout *rollout, double unix_s, char **ret_error)
@@ -289,6 +297,7 @@ int rollout_open(const struct rollout_environment *environment, const struct con
 	if (!rollout)
 		return error_set(ret_error, -ENOMEM, "out of memory");
 	rollout->environment = *environment;
+	rollout->config = config;
 	rollout->service = service;
 	rollout->inventory = inventory;
 	judge = config_judge(config, service);
@@ -323,9 +332,10 @@ struct rollout *rollout_close(struct rollout *rollout)
 	return NULL;
 }
 
-void rollout_set_inventory(struct rollout *rollout, const struct config_service *service,
+void rollout_set_inventory(struct rollout *rollout, const struct config *config, const struct config_service *service,
 			   const struct inventory_service *inventory)
 {
+	rollout->config = config;
 	rollout->service = service;
 	rollout->inventory = inventory;
 	publish_limits(rollout);

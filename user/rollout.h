@@ -52,15 +52,27 @@ int rollout_open(const struct rollout_environment *environment, const struct con
 /* Writes a checkpoint and frees it; the split stays as it is. */
 struct rollout *rollout_close(struct rollout *rollout);
 
-/* The versions of the service have changed: indices are looked up anew. */
-void rollout_set_inventory(struct rollout *rollout, const struct config_service *service,
+/* The versions of the service have changed: indices are looked up anew. `config` must outlive the rollout. */
+void rollout_set_inventory(struct rollout *rollout, const struct config *config, const struct config_service *service,
 			   const struct inventory_service *inventory);
 
 /*
- * Begins a rollout of `canary`. -EBUSY: one is under way; -ENOENT: no such version; -EINVAL: it is the baseline, or has
+ * Begins a rollout of `canary`. -EBUSY: one is under way, or a blackout window is open; -ENOENT: no such version; -EINVAL: it is the baseline, or has
  * no backends; or the journal's errors.
  */
 int rollout_start(struct rollout *rollout, const char *canary, double unix_s, char **ret_error);
+
+/*
+ * Ends the rollout that is under way in favour of `canary`, which rollout_start() could begin then; 0 also where none
+ * is. Errors as rollout_start(); nothing has ended then.
+ */
+int rollout_supersede(struct rollout *rollout, const char *canary, double unix_s, char **ret_error);
+
+/*
+ * Takes the last promotion back: its baseline is the baseline again, at once. -EBUSY: another rollout is under way;
+ * -EINVAL: the last rollout was not promoted, or too long ago; -ENOENT: the version before is gone.
+ */
+int rollout_undo(struct rollout *rollout, double unix_s, char **ret_error);
 
 enum rollout_verb {
 	ROLLOUT_PAUSE,

@@ -7,6 +7,7 @@
 
 struct rollout {
 	struct rollout_environment environment;
+	const struct config *config;
 	const struct config_service *service;
 	const struct inventory_service *inventory;
 	struct judge *judge;
@@ -19,6 +20,8 @@ struct rollout {
 	uint32_t generation;
 	double started;
 	double ended;
+	double since_end_s; /* by the ticks; the time of day may be set meanwhile */
+	double last_unix_s; /* of the last tick of a rollout; 0: none */
 	struct policy_plan plan;
 	struct policy_state policy;
 	struct finding finding;
@@ -29,6 +32,20 @@ struct rollout {
 	uint64_t published_ns;
 	void *judge_state; /* judge_state_size() bytes */
 };
+
+/* Writes down what `to` has become by `decision`, then makes it so. */
+int rollout_commit(struct rollout *rollout, struct rollout *to, const struct policy_decision *decision, double unix_s,
+		   char **ret_error);
+
+/* Whether `canary` could be released now, were no other under way. Errors as rollout_start(). */
+int rollout_check_canary(const struct rollout *rollout, const char *canary, double unix_s, char **ret_error);
+
+/* -EBUSY, with the mend: `canary` cannot start while another is under way. */
+int rollout_refuse_busy(const struct rollout *rollout, const char *canary, char **ret_error);
+
+/* The blackout window that is open, NULL when none is; -EBUSY with when it ends. */
+const struct config_blackout *rollout_blackout(const struct rollout *rollout, double unix_s);
+int rollout_refuse_blackout(const struct rollout *rollout, double unix_s, char **ret_error);
 
 /* Writes `decision` and what the rollout has become by it, `to`, in one transaction; a start gives it its id. */
 int rollout_write(struct rollout *to, const struct policy_decision *decision, double unix_s, char **ret_error);

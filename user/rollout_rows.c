@@ -95,6 +95,8 @@ int rollout_write(struct rollout *to, const struct policy_decision *decision, do
 
 	if (!r && decision->kind == POLICY_START)
 		r = journal_rollout_create(journal, &rows.rollout, &rows.service, &rows.decision, &to->id);
+	else if (!r && decision->kind == POLICY_UNDO)
+		r = journal_rollout_undo(journal, &rows.rollout, &rows.service, &rows.decision);
 	else if (!r)
 		r = journal_rollout_update(journal, &rows.rollout, &rows.service, &rows.decision);
 	rows_deinit(&rows);

@@ -134,6 +134,40 @@ static json_t *view_slis(const struct finding *finding)
 	return slis;
 }
 
+static json_t *view_waiting(const struct rollout_view *rollout)
+{
+	char sentence[FINDING_REASON] = "";
+
+	if (rollout->policy->phase == POLICY_ENDED || !rollout->finding->n_slis)
+		return json_null();
+	policy_print_waiting(rollout->plan, rollout->policy, rollout->finding, sentence);
+	return json_string(sentence);
+}
+
+static json_t *view_expiry(const struct rollout_view *rollout)
+{
+	const struct policy_state *policy = rollout->policy;
+	bool waits = policy->status == POLICY_PAUSED ||
+		     (policy->status == POLICY_HELD && policy->held != POLICY_HELD_BLACKOUT);
+
+	return rollout_json_number(waits && rollout->plan->expire_s > 0 ? rollout->plan->expire_s - policy->idle_s : NAN);
+}
+
+static json_t *view_burn(const struct finding *finding)
+{
+	return json_pack("{s:o, s:o, s:b, s:b}", "baseline", rollout_json_number(finding->burn_baseline), "canary",
+			 rollout_json_number(finding->burn_canary), "blocks", finding->burn_blocks, "pages",
+			 finding->burn_pages);
+}
+
+static json_t *view_budget(const struct finding *finding)
+{
+	double failures = finding->budget_failures > 0 ? finding->budget_failures : NAN;
+
+	return json_pack("{s:o, s:o}", "failures", rollout_json_number(failures), "excess",
+			 rollout_json_number(finding->excess_failures));
+}
+
 json_t *view_rollout(const struct daemon_service *service)
 {
 	struct rollout_view rollout = rollout_view(service->rollout);
@@ -155,6 +189,10 @@ json_t *view_rollout(const struct daemon_service *service)
 	set(object, "started", json_real(rollout.started));
 	set(object, "ended", rollout.ended ? json_real(rollout.ended) : json_null());
 	set(object, "weight", json_real(rollout.weight_wanted));
+	set(object, "waiting", view_waiting(&rollout));
+	set(object, "expires_s", view_expiry(&rollout));
+	set(object, "burn", view_burn(rollout.finding));
+	set(object, "budget", view_budget(rollout.finding));
 	set(object, "data", json_string(finding_data_name(rollout.finding->data)));
 	set(object, "evidence", json_string(rollout.finding->reason));
 	set(object, "reason", json_string(rollout.reason));

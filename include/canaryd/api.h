@@ -25,6 +25,10 @@
  *                                                    step: index into steps, from 0
  *     held|null,                                     why a held rollout is held: a word of API_HELD_ below
  *     started, ended|null, weight, reason,           reason: one sentence, why it is where it is
+ *     waiting|null,                                  one sentence: what its next step, or its end, waits for
+ *     expires_s|null,                                a held or paused one: until it goes back to 0
+ *     burn: {baseline, canary, blocks, pages},       times as fast as the error budget allows; pages: worth a page
+ *     budget: {failures|null, excess},               the rollout's, and the canary's failures beyond the baseline's
  *     data,                                          of the last tick: "ok", "warmup", "no_data", "no_baseline", "error"
  *     evidence,                                      one sentence: what speaks loudest now
  *     slis: [{name, verdict: "pass"|"fail"|"inconclusive"|"no_data"|"error",
@@ -47,8 +51,9 @@
  * GET  /v1/rollouts/ID               <rollout> with decisions: [{t, decision, state, step, weight_from, weight_to,
  *                                    sli, value, bound, counts, reason}] oldest first; once a service has had a
  *                                    later one, without held, data, evidence and slis
- * POST /v1/rollouts                  {service, canary?, backends?: ["ADDR:PORT", …]} → <rollout>, 201
- * POST /v1/services/NAME/pause | resume | promote | abort   → <rollout>
+ * POST /v1/rollouts                  {service, canary?, backends?: ["ADDR:PORT", …], replace?: bool} → <rollout>, 201;
+ *                                    replace: a rollout that is under way ends as aborted
+ * POST /v1/services/NAME/pause | resume | promote | abort | undo   → <rollout>
  * GET  /v1/flow?service=NAME&client=ADDR:PORT
  *                                    {service, client, position, share, source: "flow"|"hash"|"no_backend",
  *                                    version|null, backend|null, epoch, canary_threshold}

@@ -16,6 +16,7 @@ static const struct command_option status_options[] = {
 static const struct command_option start_options[] = {
 	{ "canary", 0, "NAME", "the version to release (default: the other one)" },
 	{ "backend", 0, "ADDR:PORT", "one of its backends, instead of those configured; repeatable" },
+	{ "replace", 0, NULL, "end the rollout that is under way: this one starts in its place" },
 	{ "wait", 'w', NULL, "show progress until the outcome, and exit with it" },
 	{ "timeout", 0, "TIME", "with --wait: undecided after so long (90, 15m, 2h)" },
 	{ 0 },
@@ -63,7 +64,7 @@ const struct command commands[] = {
 	  status_options, run_status },
 	{ "rollout start", "SERVICE", 1, 1, "release a version",
 	  "Sends a growing share of new flows to the canary while it is no worse than the baseline. With --wait the "
-	  "exit code is 0 promoted, 7 rolled back, 8 undecided, 1 aborted; an interrupted wait leaves the rollout "
+	  "exit code is 0 promoted or completed, 7 rolled back, 8 undecided, 1 aborted; an interrupted wait leaves the rollout "
 	  "going on.",
 	  start_options, run_rollout_start },
 	{ "rollout status", "SERVICE", 1, 1, "where the last rollout is, and the evidence", NULL, NULL,
@@ -74,6 +75,9 @@ const struct command commands[] = {
 	{ "rollout resume", "SERVICE", 1, 1, "go on after a pause or a hold", NULL, NULL, run_rollout_verb },
 	{ "rollout promote", "SERVICE", 1, 1, "make the canary the baseline now", NULL, NULL, run_rollout_verb },
 	{ "rollout abort", "SERVICE", 1, 1, "send every new flow to the baseline", NULL, NULL, run_rollout_verb },
+	{ "rollout undo", "SERVICE", 1, 1, "take the last promotion back, at once",
+	  "The version from before the promotion is the baseline again, for every new flow. Possible for undo_window_s "
+	  "after the promotion, while that version is still in the configuration.", NULL, run_rollout_verb },
 	{ "rollout history", "[SERVICE]", 0, 1, "the rollouts so far, newest first", NULL, NULL, run_rollout_history },
 	{ "rollout why", "SERVICE|ID", 1, 1, "what was decided, when and why",
 	  "Each decision with its evidence against the bound and the counts behind it. A number is the id of a "

@@ -22,7 +22,7 @@ static int take_service(struct ctl *ctl, const struct config *config, const char
 
 	if (!service)
 		return ctl_error(ctl, API_EXIT_FAILED, NULL, "%s has no service %s", path, name);
-	plan_from_config(&service->rollout, &options->plan);
+	plan_from_config(&service->rollout, &config->judge, &options->plan);
 	return API_EXIT_OK;
 }
 

@@ -31,7 +31,7 @@ static void show(struct ctl *ctl, const json_t *rollout)
 
 /* ---- start, wait ------------------------------------------------------------------------------------------- */
 
-/* {service, canary?, backends?}. NULL: no memory. */
+/* {service, canary?, backends?, replace?}. NULL: no memory. */
 static json_t *start_body(const struct call *call)
 {
 	json_t *body = json_pack("{s:s, s:s*}", "service", call_argument(call, 0), "canary",
@@ -42,6 +42,8 @@ static json_t *start_body(const struct call *call)
 
 	while ((backend = call_next(call, "backend", &position)))
 		json_array_append_new(backends, json_string(backend));
+	if (call_has(call, "replace"))
+		json_object_set_new(body, "replace", json_true());
 	if (json_array_size(backends) > 0)
 		json_object_set(body, "backends", backends);
 	json_decref(backends);

@@ -19,6 +19,8 @@ static const struct {
 	{ API_STATE_PROMOTED, "promoted", TONE_GOOD },
 	{ API_STATE_ROLLED_BACK, "rolled back", TONE_BAD },
 	{ API_STATE_ABORTED, "aborted", TONE_WARN },
+	{ API_STATE_UNDONE, "undone", TONE_WARN },
+	{ API_STATE_COMPLETED, "completed", TONE_GOOD },
 };
 
 const char *rollout_view_state(const json_t *rollout, enum tone *ret_tone)
@@ -37,10 +39,13 @@ const char *rollout_view_state(const json_t *rollout, enum tone *ret_tone)
 
 bool rollout_view_ended(const json_t *rollout)
 {
-	const char *state = field_text(rollout, "state", "");
+	static const char *const under_way[] = { API_STATE_RUNNING, API_STATE_HELD, API_STATE_PAUSED };
+	const char *state = field_text(rollout, "state", API_STATE_RUNNING);
 
-	return !strcmp(state, API_STATE_PROMOTED) || !strcmp(state, API_STATE_ROLLED_BACK) ||
-	       !strcmp(state, API_STATE_ABORTED);
+	for (size_t i = 0; i < sizeof(under_way) / sizeof(*under_way); i++)
+		if (strcmp(state, under_way[i]) == 0)
+			return false;
+	return true;
 }
 
 static double age(const json_t *rollout, double now)

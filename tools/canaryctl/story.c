@@ -26,6 +26,8 @@ static const struct {
 	{ API_DECISION_ROLL_BACK, "rolled back", TONE_BAD },
 	{ API_DECISION_PROMOTE, "promoted", TONE_GOOD },
 	{ API_DECISION_ABORT, "aborted", TONE_WARN },
+	{ API_DECISION_UNDO, "undone", TONE_WARN },
+	{ API_DECISION_COMPLETE, "completed", TONE_GOOD },
 	{ API_DECISION_NOTE, "noted", TONE_DIM },
 	{ "promotable", "promotable", TONE_GOOD },
 };
@@ -101,6 +103,19 @@ void story_print_decision(const struct page *page, const char *when, const json_
 	print_numbers(page, decision);
 }
 
+/* What it waits for; a daemon that does not say so says where it is. */
+static void print_now(const struct page *page, const json_t *rollout)
+{
+	double expires_s = field_number(rollout, "expires_s");
+
+	page_print(page, TONE_DIM, "%s  ", "now     ");
+	page_print(page, TONE_PLAIN, "still under way");
+	if (!isnan(expires_s))
+		page_print(page, TONE_WARN, ", expires in %s", format_duration(expires_s).text);
+	page_print(page, TONE_PLAIN, "\n");
+	page_wrap(page, TONE_PLAIN, INDENT, field_text(rollout, "waiting", field_text(rollout, "reason", "")));
+}
+
 void story_print(const struct page *page, const json_t *rollout, double now)
 {
 	char outcome[256];
@@ -113,9 +128,6 @@ void story_print(const struct page *page, const json_t *rollout, double now)
 		   field_text(rollout, "baseline", "?"), format_date(field_number(rollout, "started")).text);
 	json_array_foreach(json_object_get(rollout, "decisions"), i, decision)
 		story_print_decision(page, format_clock(field_number(decision, "t")).text, decision);
-	if (!rollout_view_ended(rollout)) {
-		page_print(page, TONE_DIM, "%s  ", "now     ");
-		page_print(page, TONE_PLAIN, "%s\n", "still under way");
-		page_wrap(page, TONE_PLAIN, INDENT, field_text(rollout, "reason", ""));
-	}
+	if (!rollout_view_ended(rollout))
+		print_now(page, rollout);
 }

@@ -112,11 +112,11 @@ static int exit_code_of(const json_t *rollout)
 {
 	const char *state = field_text(rollout, "state", "");
 
-	if (strcmp(state, API_STATE_PROMOTED) == 0)
+	if (strcmp(state, API_STATE_PROMOTED) == 0 || strcmp(state, API_STATE_COMPLETED) == 0)
 		return API_EXIT_OK;
 	if (strcmp(state, API_STATE_ROLLED_BACK) == 0)
 		return API_EXIT_ROLLED_BACK;
-	return strcmp(state, API_STATE_ABORTED) == 0 ? API_EXIT_FAILED : API_EXIT_UNDECIDED;
+	return rollout_view_ended(rollout) ? API_EXIT_FAILED : API_EXIT_UNDECIDED;
 }
 
 static int finish(struct wait *wait)
