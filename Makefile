@@ -127,7 +127,7 @@ $(B)/libuser-fuzz.a: $(FUZZ_OBJS)
 $(B)/tests/fuzz/%: tests/fuzz/%.c $(B)/libuser-fuzz.a
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(SAN) -fsanitize=fuzzer $< $(B)/libuser-fuzz.a $(PKG_LIBS) -o $@
+	$(Q)$(CLANG) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(SAN) $(PURE) -fsanitize=fuzzer $< $(B)/libuser-fuzz.a $(PKG_LIBS) -o $@
 
 ## test: install what is missing, build, run every ring of tests; last line: N passed, N failed, N skipped
 test: bootstrap-test

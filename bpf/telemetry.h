@@ -80,10 +80,15 @@ static __always_inline void telemetry_first_payload(struct canary_flow *flow, co
 	}
 }
 
+/*
+ * Are there requests and responses to be told? Not once the server has closed or either side has reset: whatever was
+ * outstanding got its outcome then, and what is still under way will not be answered.
+ */
 static __always_inline bool telemetry_has_turns(const struct canary_flow *flow)
 {
-	return flow->origin != CANARY_ORIGIN_LOST_TRACK && !(flow->client_flags & CANARY_CLIENT_MULTIPLEXED) &&
-	       !(flow->server_flags & CANARY_SERVER_UPGRADED);
+	return !flow_closed(flow) && flow->origin != CANARY_ORIGIN_LOST_TRACK &&
+	       !(flow->client_flags & CANARY_CLIENT_MULTIPLEXED) &&
+	       !(flow->server_flags & (CANARY_SERVER_UPGRADED | CANARY_SERVER_FIN));
 }
 
 static __always_inline void telemetry_request_payload(struct canary_flow *flow, const struct packet *p, __u64 now_ns,
@@ -336,10 +341,11 @@ static __always_inline void telemetry_server_reset(struct canary_flow *flow, con
 static __always_inline void telemetry_server_fin(struct canary_flow *flow, __u64 now_ns, struct tally *tally,
 						 struct observation *seen)
 {
-	if (flow->server_flags & CANARY_SERVER_FIN)
-		return;
+	bool outstanding = flow_state(flow) == FLOW_REQUEST && telemetry_has_turns(flow) &&
+			   flow->timeout_turn != flow->request_turn;
+
 	flow->server_flags |= CANARY_SERVER_FIN;
-	if (flow_state(flow) != FLOW_REQUEST || !telemetry_has_turns(flow) || flow->timeout_turn == flow->request_turn)
+	if (!outstanding)
 		return;
 	if (flow->client_flags & CANARY_CLIENT_FIN) {
 		TALLY(tally, abort_waiting);
@@ -449,8 +455,8 @@ static __always_inline bool sweep_syn_timed_out(const struct canary_flow *flow, 
 static __always_inline bool sweep_response_timed_out(const struct canary_flow *flow, const struct sweep_limits *limits,
 						     __u64 now_ns)
 {
-	return flow_state(flow) == FLOW_REQUEST && flow->timeout_turn != flow->request_turn &&
-	       flow->continue_next != flow->client_next &&
+	return flow_state(flow) == FLOW_REQUEST && telemetry_has_turns(flow) &&
+	       flow->timeout_turn != flow->request_turn && flow->continue_next != flow->client_next &&
 	       sweep_is_past(flow->request_ns, limits->response_timeout_ns, now_ns);
 }
 
