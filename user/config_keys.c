@@ -107,7 +107,7 @@ _Static_assert(offsetof(struct config_backend, address) == 0, "the text comes fi
 	X(CYAML_FIELD_STRING("unit", MAY, struct config_version, unit, 0),                                          \
 	  NULL, 0, 0, NULL, "the systemd unit it runs in, for SLIs of kind unit; or")                               \
 	X(CYAML_FIELD_STRING("cgroup", MAY, struct config_version, cgroup, 0),                                      \
-	  NULL, 0, 0, NULL, "its cgroup: a path below the mount point of cgroup2, or an absolute one")
+	  NULL, 0, 0, NULL, "its cgroup (v2): below the mount point, without a / before it; or the whole path")
 
 #define STEP_KEYS(X)                                                                                                \
 	X(CYAML_FIELD_FLOAT("weight", MUST, struct config_step, weight_percent),                                    \

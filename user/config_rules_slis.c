@@ -266,8 +266,7 @@ static bool is_unit_name(const char *name)
 {
 	const char *dot = strrchr(name, '.');
 
-	return dot && dot != name && !strchr(name, '/') &&
-	       (strcmp(dot, ".service") == 0 || strcmp(dot, ".scope") == 0 || strcmp(dot, ".slice") == 0);
+	return dot && dot != name && !strchr(name, '/') && strcmp(dot, ".service") == 0;
 }
 
 static bool same_place(const struct config_version *a, const struct config_version *b)
@@ -283,7 +282,8 @@ static void check_version(const struct config_service *service, uint32_t v, cons
 	if (*version->unit && *version->cgroup)
 		config_problem(problems, path, "has both a unit and a cgroup (name the one it runs in)");
 	if (*version->unit && !is_unit_name(version->unit))
-		config_problem(problems, path, "unit \"%s\" is not a unit (write NAME.service, .scope or .slice)",
+		config_problem(problems, path, "unit \"%s\" is not a service (write NAME.service; of another unit name "
+			       "the cgroup)",
 			       version->unit);
 	if (strstr(version->cgroup, ".."))
 		config_problem(problems, path, "cgroup \"%s\" leads elsewhere (write it without ..)", version->cgroup);

@@ -76,7 +76,7 @@ static const struct {
 	{ HEAD "      - {name: v1, backends: [10.0.0.1:80]}\n    slis: [{name: u, kind: unit, measure: cpu, max: 1}]\n",
 	  "c.yaml:8: services[0].slis[0]: no version has a unit or a cgroup" },
 	{ HEAD "      - {name: v1, backends: [10.0.0.1:80], unit: web}\n", "c.yaml:7: services[0].versions[0]: unit \"web\" is "
-									   "not a unit" },
+									   "not a service (write NAME.service;" },
 	{ HEAD "      - {name: v1, backends: [10.0.0.1:80], unit: a.service, cgroup: b}\n",
 	  "c.yaml:7: services[0].versions[0]: has both" },
 	{ HEAD "      - {name: v1, backends: [10.0.0.1:80], cgroup: ../b}\n", "c.yaml:7: services[0].versions[0]: cgroup" },
