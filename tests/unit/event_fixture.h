@@ -63,6 +63,7 @@ struct sink {
 	unsigned status;     /* of the next answers */
 	const char *answer;  /* body of the next answers */
 	const char *location; /* NULL: none */
+	const char *(*choose)(const char *query); /* the body by ?query=; NULL: `answer` */
 	struct sink_request requests[SINK_KEPT];
 	size_t count;
 	char url[64]; /* "http://127.0.0.1:PORT" */
@@ -70,7 +71,9 @@ struct sink {
 
 static inline enum MHD_Result sink_answer(struct sink *sink, struct MHD_Connection *connection)
 {
-	struct MHD_Response *response = MHD_create_response_from_buffer(strlen(sink->answer), (void *)sink->answer,
+	const char *query = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "query");
+	const char *body = sink->choose ? sink->choose(query ?: "") : sink->answer;
+	struct MHD_Response *response = MHD_create_response_from_buffer(strlen(body), (void *)body,
 									MHD_RESPMEM_MUST_COPY);
 	enum MHD_Result r;
 

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Looks at a service's indicators outside the packets, each in its own time, and puts what they say into the sample.
+ * Nothing here waits: queries, checks and commands are answered in the event loop, between two ticks.
+ *
+ * There is something to look at only while there is a canary. A look asks about both versions at once; it is over when
+ * all has been answered or has failed, and says one thing: values or counts, or the state that kept it from them.
+ */
+#ifndef CANARYD_EXTERNAL_H
+#define CANARYD_EXTERNAL_H
+
+#include <stdint.h>
+
+#include "user/command.h"
+#include "user/config.h"
+#include "user/fetch.h"
+#include "user/sample.h"
+#include "user/unit_bus.h"
+
+struct external;
+
+/* What looks are made with; must outlive the looks. */
+struct external_tools {
+	struct fetch *fetch;
+	struct command_runner *runner;
+	struct unit_bus *bus;        /* NULL: systemd is not there */
+	const char *cgroup_mount;    /* of cgroup v2; "": there is none */
+};
+
+/* The service at the time of a tick. */
+struct external_now {
+	const char *baseline;
+	const char *canary; /* NULL: none */
+	uint64_t now_ns;    /* monotonic */
+	double unix_s;
+	uint64_t baseline_requests; /* completed in all, since the counters began */
+	uint64_t canary_requests;
+};
+
+/* 0 or -ENOMEM. */
+int external_new(const struct external_tools *tools, const struct config_service *service, struct external **ret);
+struct external *external_free(struct external *external);
+
+/* The configuration has been replaced; the service's SLIs are the same. */
+void external_set_config(struct external *external, const struct config_service *service);
+
+/* Fills muted and external of the sample with what is known by now, and begins the looks that are due. */
+void external_tick(struct external *external, const struct external_now *now, struct sample *sample);
+
+#endif
