@@ -71,6 +71,32 @@ static const char *const migrations[JOURNAL_SCHEMA] = {
 	"  reason TEXT NOT NULL"
 	") STRICT;"
 	"CREATE INDEX decisions_by_rollout ON decisions (rollout, id);",
+	/* 2: rollouts end in more ways. */
+	"CREATE TABLE rollouts_2 ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  service TEXT NOT NULL,"
+	"  canary TEXT NOT NULL,"
+	"  baseline TEXT NOT NULL,"
+	"  state TEXT NOT NULL,"
+	"  phase TEXT NOT NULL,"
+	"  step INTEGER NOT NULL,"
+	"  weight_ppm INTEGER NOT NULL CHECK (weight_ppm BETWEEN 0 AND 1000000),"
+	"  plan TEXT NOT NULL CHECK (json_valid(plan)),"
+	"  policy TEXT CHECK (policy IS NULL OR json_valid(policy)),"
+	"  judge BLOB,"
+	"  boot_id TEXT NOT NULL,"
+	"  started REAL NOT NULL,"
+	"  ended REAL,"
+	"  reason TEXT NOT NULL,"
+	"  CHECK (state IN ('running', 'held', 'paused', 'promoted', 'rolled_back', 'aborted', "
+	"    'undone', 'completed')),"
+	"  CHECK ((ended IS NULL) = (state IN ('running', 'held', 'paused')))"
+	") STRICT;"
+	"INSERT INTO rollouts_2 SELECT * FROM rollouts;"
+	"DROP TABLE rollouts;"
+	"ALTER TABLE rollouts_2 RENAME TO rollouts;"
+	"CREATE UNIQUE INDEX rollouts_unfinished ON rollouts (service) WHERE ended IS NULL;"
+	"CREATE INDEX rollouts_by_service ON rollouts (service, id);",
 };
 
 /* ---- errors ---------------------------------------------------------------------------------------------- */
@@ -338,9 +364,11 @@ static int set_up(struct journal *journal)
 	if (r < 0)
 		return r;
 	sqlite3_db_config(journal->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
-	r = journal_execute(journal, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+	r = journal_execute(journal, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
 	if (r == 0 && schema < JOURNAL_SCHEMA)
 		r = migrate(journal, schema);
+	if (r == 0)
+		r = journal_execute(journal, "PRAGMA foreign_keys = ON"); /* a table that is replaced would be missed */
 	return r;
 }
 

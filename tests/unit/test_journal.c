@@ -292,6 +292,91 @@ static void test_crash(void **state)
 	assert_advanced(f->journal);
 }
 
+/* ---- undo, and files of older schemas -------------------------------------------------------------------------- */
+
+static void undo(struct journal *journal, int64_t id, int expected)
+{
+	struct journal_service service = a_service(3);
+	struct journal_rollout rollout = a_rollout();
+	struct journal_decision decision = a_decision(API_DECISION_UNDO, 1700000020);
+
+	service.canary = NULL;
+	rollout.id = id;
+	rollout.state = decision.state = API_STATE_UNDONE;
+	rollout.ended = 1700000020;
+	rollout.reason = "undone";
+	assert_int_equal(journal_rollout_undo(journal, &rollout, &service, &decision), expected);
+}
+
+static void assert_undone(struct journal *journal, int64_t id, size_t decisions)
+{
+	struct journal_rollouts rows = {};
+	struct journal_decisions list = {};
+
+	assert_int_equal(journal_rollout_load(journal, id, &rows), 0);
+	assert_string_equal(rows.items[0].state, API_STATE_UNDONE);
+	assert_string_equal(rows.items[0].reason, "undone");
+	assert_int_equal(journal_decisions_load(journal, id, 100, &list), 0);
+	assert_int_equal(list.count, decisions);
+	assert_string_equal(list.items[decisions - 1].decision, API_DECISION_UNDO);
+	journal_rollouts_clear(&rows);
+	journal_decisions_clear(&list);
+}
+
+static void test_undo(void **state)
+{
+	struct fixture *f = *state;
+	struct journal_rollout rollout = a_rollout();
+	int64_t id = create(f->journal);
+
+	undo(f->journal, id, -ENOENT); /* it is under way */
+	rollout.id = id;
+	rollout.state = API_STATE_PROMOTED;
+	rollout.phase = API_PHASE_ENDED;
+	rollout.ended = 1700000009;
+	assert_int_equal(journal_rollout_update(f->journal, &rollout, NULL, NULL), 0);
+	undo(f->journal, id, 0);
+	undo(f->journal, id, -ENOENT); /* only once */
+	reopen(f);
+	assert_undone(f->journal, id, 2);
+	end(f->journal, create(f->journal)); /* the service may have another one */
+}
+
+static char *read_fixture(const char *path)
+{
+	FILE *in = fopen(path, "re");
+	char *text = NULL;
+	size_t size = 0;
+
+	assert_non_null(in);
+	assert_true(getdelim(&text, &size, 0, in) > 0);
+	fclose(in);
+	return text;
+}
+
+/* Nothing of the history is lost, and what is new can be written. */
+static void test_schema_1(void **state)
+{
+	struct fixture *f = *state;
+	char *sql = read_fixture("tests/unit/fixtures/journal_1.sql");
+	struct journal_rollouts rows = {};
+	sqlite3 *db;
+
+	f->journal = journal_close(f->journal);
+	unlink(f->path);
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	free(sql);
+	f->journal = open_journal(f->path);
+	assert_int_equal(journal_rollouts_list(f->journal, "web", 10, &rows), 0);
+	assert_int_equal(rows.count, 2);
+	journal_rollouts_clear(&rows);
+	undo(f->journal, 4, 0);
+	assert_undone(f->journal, 4, 3);
+	assert_true(create(f->journal) == 5); /* ids go on */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,6 +387,8 @@ int main(void)
 		TEST(test_lists),
 		TEST(test_forgetting),
 		TEST(test_crash),
+		TEST(test_undo),
+		TEST(test_schema_1),
 	};
 
 	return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
