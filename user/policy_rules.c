@@ -176,7 +176,7 @@ enum policy_wait policy_rules_wait(const struct policy_plan *plan, const struct 
 		return POLICY_WAIT_EVIDENCE;
 	if (bake ? state->bake_s < plan->bake_s : state->step_s < step->min_s)
 		return POLICY_WAIT_TIME;
-	if (finding->burn_blocks || finding->burn_pages)
+	if (finding->burn_blocks) /* a page is an alert: a baseline that burns as fast is not the canary's fault */
 		return POLICY_WAIT_BURN;
 	if (finding->gates_closed)
 		return POLICY_WAIT_GATE;
