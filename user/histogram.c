@@ -49,22 +49,28 @@ unsigned histogram_edge_at_most(double seconds)
 	return bucket > 0 && histogram_upper_s(bucket) > seconds ? bucket - 1 : bucket;
 }
 
+/* Four sums at a time: this is where a simulation spends its time. */
+static uint64_t count_from(const struct histogram *h, unsigned first)
+{
+	uint64_t sum[4] = { 0 };
+	unsigned i = first;
+
+	for (; i + 4 <= CANARY_HISTOGRAM_BUCKETS; i += 4)
+		for (unsigned k = 0; k < 4; k++)
+			sum[k] += h->bucket[i + k];
+	for (; i < CANARY_HISTOGRAM_BUCKETS; i++)
+		sum[0] += h->bucket[i];
+	return sum[0] + sum[1] + sum[2] + sum[3];
+}
+
 uint64_t histogram_count(const struct histogram *h)
 {
-	uint64_t count = 0;
-
-	for (unsigned i = 0; i < CANARY_HISTOGRAM_BUCKETS; i++)
-		count += h->bucket[i];
-	return count;
+	return count_from(h, 0);
 }
 
 uint64_t histogram_count_above(const struct histogram *h, unsigned bucket)
 {
-	uint64_t count = 0;
-
-	for (unsigned i = bucket + 1; i < CANARY_HISTOGRAM_BUCKETS; i++)
-		count += h->bucket[i];
-	return count;
+	return count_from(h, bucket + 1);
 }
 
 unsigned histogram_quantile_bucket(const struct histogram *h, double q)
