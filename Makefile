@@ -43,6 +43,7 @@ LAB_BINS := $(B)/lab-server $(B)/lab-client
 LAB_SHARED := $(filter-out tools/lab/server% tools/lab/client%,$(wildcard tools/lab/*.c))
 lab_objs = $(patsubst %.c,$(B)/%.o,$(wildcard tools/lab/$(1)*.c) $(LAB_SHARED) user/address.c)
 BENCH_OBJS := $(patsubst %.c,$(B)/%.o,$(filter-out %.bpf.c,$(wildcard tools/bench/*.c)))
+REFEREE_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tools/referee/*.c))
 BENCH_BPF := $(patsubst tools/bench/%.bpf.c,$(B)/%.skel.h,$(wildcard tools/bench/*.bpf.c))
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 BPF_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/bpf/test_*.c))
@@ -100,6 +101,9 @@ $(LAB_BINS):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(PKG_LIBS) -o $@
 $(BENCH_OBJS): | $(BENCH_BPF)
+$(B)/referee: $(REFEREE_OBJS) $(B)/libuser.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(PKG_LIBS) -o $@
 $(B)/bench: $(BENCH_OBJS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(PKG_LIBS) -o $@
@@ -133,7 +137,7 @@ $(B)/tests/fuzz/%: tests/fuzz/%.c $(B)/libuser-fuzz.a
 test: bootstrap-test
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run $(RING)
-tests: programs lab $(UNIT_TESTS) $(BPF_TESTS) $(if $(wildcard tests/fuzz/fuzz_*.c),$(FUZZERS))
+tests: programs lab $(B)/referee $(UNIT_TESTS) $(BPF_TESTS) $(if $(wildcard tests/fuzz/fuzz_*.c),$(FUZZERS))
 lab: $(LAB_BINS)
 
 ## lint: the rooms and the direction of includes, shell scripts, names and sizes
@@ -150,6 +154,11 @@ bench: bootstrap-test
 	$(Q)$(MAKE) --no-print-directory $(B)/bench
 	$(Q)$(B)/bench
 
+## referee: the judge's promises by simulation, beside the rules of Flagger, Argo and Kayenta; ROLLOUTS=500 a cell
+referee: bootstrap-build
+	$(Q)$(MAKE) --no-print-directory $(B)/referee
+	$(Q)$(B)/referee -n $(or $(ROLLOUTS),500)
+
 ## clean: remove build/
 clean:
 	$(Q)rm -rf $(B)
@@ -157,7 +166,7 @@ clean:
 ## help: this list
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
-	@echo; echo 'Variables: V=1 (commands), DEBUG=1 (-O0), SANITIZE=1 (ASan, UBSan), RING=lint|unit|bpf|e2e|fuzz (make test)'
+	@echo; echo 'Variables: V=1 (commands), DEBUG=1 (-O0), SANITIZE=1 (ASan, UBSan), RING=lint|unit|bpf|referee|e2e|fuzz (make test)'
 
-.PHONY: all programs test tests lab lint demo bench clean help
+.PHONY: all programs test tests lab lint demo bench referee clean help
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

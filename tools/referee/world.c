@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The figures of the noises are here and nowhere else. A request's latency is drawn from 4096 equally likely values, a
+ * log-normal's; a failed one has none.
+ */
+#include "tools/referee/world.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MEDIAN_S 0.02
+#define PER_OCTAVE (1 << CANARY_HISTOGRAM_SCHEMA)
+#define BURST_EVERY_S 300.0
+#define BURST_LASTS_S 20.0
+#define BURST_FAILS 0.05
+#define BURST_SLOWER 1.5
+#define CLUSTER_MEAN 5.0
+#define STALL_EVERY_S 60.0
+#define STALL_SLOWER 3.0
+#define DAY_S 1000.0
+#define COLD_S 40.0
+#define COLD_FAILS 0.05
+#define COLD_SLOWER 1.5
+#define TAIL_FROM 0.9
+
+/* The standard normal's quantile, by bisection: 4096 of them once a rollout. */
+static double normal_quantile(double p)
+{
+	double low = -10, high = 10;
+
+	for (int i = 0; i < 50; i++) {
+		double middle = (low + high) / 2;
+
+		if (0.5 * erfc(-middle / M_SQRT2) < p)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static const double *quantiles(void)
+{
+	static double z[WORLD_QUANTILES];
+
+	for (int i = 0; z[0] == 0 && i < WORLD_QUANTILES; i++)
+		z[WORLD_QUANTILES - 1 - i] = -normal_quantile((i + 0.5) / WORLD_QUANTILES);
+	return z;
+}
+
+static void init_backends(struct world *w)
+{
+	static const double failing[] = { 0.6, 0.9, 1.1, 1.4 }, slower[] = { 0.97, 1.02, 0.99, 1.02 };
+	unsigned like = (unsigned)(rng_uniform(&w->rng) * WORLD_BACKENDS);
+
+	for (unsigned i = 0; i <= WORLD_BACKENDS; i++) {
+		unsigned kind = i < WORLD_BACKENDS ? i : like;
+		bool unequal = w->cell->noise == CELL_UNEQUAL;
+
+		w->backend[i] = (struct world_backend){
+			.burst_until_s = -INFINITY,
+			.failing = unequal ? failing[kind] : 1,
+			.slower = unequal ? slower[kind] : 1,
+		};
+	}
+}
+
+/* Where a duration lies among the histogram's buckets: the next whole number is its bucket. */
+static double position(double seconds)
+{
+	return (log2(seconds) - CANARY_HISTOGRAM_MIN_EXP) * PER_OCTAVE;
+}
+
+void world_init(struct world *w, const struct cell *cell, uint64_t seed)
+{
+	const double *z = quantiles();
+
+	memset(w, 0, sizeof(*w));
+	w->cell = cell;
+	w->rng = rng_new(seed);
+	w->now_s = -cell->history_s;
+	w->shared_burst_until_s = -INFINITY;
+	for (int i = 0; i < WORLD_QUANTILES; i++)
+		w->latency[i] = position(MEDIAN_S) + cell->sigma * z[i] / M_LN2 * PER_OCTAVE;
+	init_backends(w);
+}
+
+/* ---- noise ----------------------------------------------------------------------------------------------- */
+
+static bool happens(struct world *w, double every_s)
+{
+	return rng_uniform(&w->rng) < w->cell->tick_s / every_s;
+}
+
+static void turn_noise(struct world *w)
+{
+	if (w->cell->noise == CELL_BURST_BOTH && happens(w, BURST_EVERY_S))
+		w->shared_burst_until_s = w->now_s + BURST_LASTS_S;
+	for (unsigned i = 0; i <= WORLD_BACKENDS; i++) {
+		struct world_backend *b = &w->backend[i];
+
+		if (w->cell->noise == CELL_BURST_ONE && happens(w, BURST_EVERY_S))
+			b->burst_until_s = w->now_s + BURST_LASTS_S;
+		b->stalled = w->cell->noise == CELL_CLUSTERED && happens(w, STALL_EVERY_S) ? STALL_SLOWER : 1;
+	}
+}
+
+/* The ticks' ends are sums of fractions: half a tick decides. */
+static bool is_bad(const struct world *w)
+{
+	return w->now_s > w->cell->onset_s - w->cell->tick_s / 2;
+}
+
+/* What a backend is like just now. */
+struct mood {
+	double p;
+	double slower;
+};
+
+static struct mood mood(const struct world *w, unsigned i)
+{
+	const struct cell *cell = w->cell;
+	const struct world_backend *b = &w->backend[i];
+	bool canary = i == WORLD_BACKENDS, bad = canary && is_bad(w);
+	struct mood m = { (bad ? cell->p_canary : cell->p_baseline) * b->failing, b->slower * b->stalled };
+
+	if (w->now_s < w->shared_burst_until_s || w->now_s < b->burst_until_s) {
+		m.p += BURST_FAILS;
+		m.slower *= BURST_SLOWER;
+	}
+	if (cell->noise == CELL_RAMP)
+		m.p *= 1 + 0.8 * sin(2 * M_PI * w->now_s / DAY_S);
+	if (cell->noise == CELL_COLD && canary && w->now_s < COLD_S) {
+		m.p += COLD_FAILS;
+		m.slower *= COLD_SLOWER;
+	}
+	if (bad && !cell->tail_only)
+		m.slower *= cell->slower;
+	return m;
+}
+
+static double rate(const struct world *w)
+{
+	return CELL_RATE * (w->cell->noise == CELL_RAMP ? 1 + 0.5 * sin(2 * M_PI * w->now_s / DAY_S) : 1);
+}
+
+/* ---- a tick ---------------------------------------------------------------------------------------------- */
+
+static uint64_t failures(struct world *w, uint64_t n, double p)
+{
+	uint64_t clusters, y = 0;
+
+	if (w->cell->noise != CELL_CLUSTERED)
+		return rng_binomial(&w->rng, n, p);
+	clusters = rng_poisson(&w->rng, (double)n * p / CLUSTER_MEAN);
+	while (clusters-- > 0)
+		y += rng_geometric(&w->rng, CLUSTER_MEAN);
+	return y < n ? y : n;
+}
+
+static void draw_latencies(struct world *w, unsigned i, uint64_t n, double slower, struct histogram *h)
+{
+	bool tail = w->cell->tail_only && i == WORLD_BACKENDS && is_bad(w);
+	double later = log2(slower) * PER_OCTAVE, tail_later = tail ? log2(w->cell->slower) * PER_OCTAVE : 0;
+
+	while (n-- > 0) {
+		unsigned q = (unsigned)(rng_uniform(&w->rng) * WORLD_QUANTILES);
+		double at = w->latency[q] + later + (q >= TAIL_FROM * WORLD_QUANTILES ? tail_later : 0);
+
+		h->bucket[at > 0 ? (unsigned)ceil(at) : 0]++;
+	}
+}
+
+static void serve(struct world *w, unsigned i, double requests_per_s, struct sample_version *v)
+{
+	struct sample_backend *b = &v->backend[v->n_backends++];
+	struct mood m = mood(w, i);
+
+	snprintf(b->address, sizeof(b->address), "192.0.2.%u:80", i + 1);
+	b->attempts = rng_poisson(&w->rng, requests_per_s * w->cell->tick_s);
+	b->failed = failures(w, b->attempts, m.p);
+	v->attempts += b->attempts;
+	v->failed += b->failed;
+	draw_latencies(w, i, b->attempts - b->failed, m.slower, &v->ttfb);
+}
+
+void world_tick(struct world *w, struct record *ret)
+{
+	bool canary = w->now_s > -w->cell->tick_s / 2;
+	double share = canary ? CELL_SHARE : 0;
+
+	memset(ret, 0, sizeof(*ret));
+	turn_noise(w);
+	strcpy(ret->baseline, "v1");
+	strcpy(ret->canary, canary ? "v2" : "");
+	ret->rollout = canary ? 1 : RECORD_NO_ROLLOUT;
+	ret->elapsed_s = w->cell->tick_s;
+	ret->sample.weight = share;
+	for (unsigned i = 0; i < WORLD_BACKENDS; i++)
+		serve(w, i, rate(w) * (1 - share) / WORLD_BACKENDS, &ret->sample.baseline);
+	if (canary)
+		serve(w, WORLD_BACKENDS, rate(w) * share, &ret->sample.canary);
+	w->now_s += w->cell->tick_s;
+	ret->t = w->now_s;
+}
