@@ -120,6 +120,18 @@ static __always_inline bool telemetry_client_is_done(const struct canary_flow *f
 	return flow->client_flags & CANARY_CLIENT_FIN && flow->client_fin_state != FLOW_REQUEST;
 }
 
+/*
+ * Does its reset break a response off? After its own FIN it does where it had not taken all that the server sent; in
+ * TLS that may be the server's goodbye.
+ */
+static __always_inline bool telemetry_client_breaks_off(const struct canary_flow *flow)
+{
+	if (!(flow->client_flags & CANARY_CLIENT_FIN) || flow->client_fin_state == FLOW_REQUEST)
+		return true;
+	return flow->client_fin_state == FLOW_RESPONSE && !(flow->client_flags & CANARY_CLIENT_TLS) &&
+	       seq_after(flow->server_next, flow->client_acked);
+}
+
 /* Is a SYN unanswered, and not yet counted as timed out? */
 static __always_inline bool telemetry_gave_up_connecting(const struct canary_flow *flow)
 {
@@ -142,7 +154,7 @@ static __always_inline void telemetry_client_reset(struct canary_flow *flow, con
 			TALLY(tally, abort_connect);
 		else if (state == FLOW_REQUEST && flow->timeout_turn != flow->request_turn)
 			TALLY(tally, abort_waiting);
-		else if (state == FLOW_RESPONSE && !telemetry_client_is_done(flow))
+		else if (state == FLOW_RESPONSE && telemetry_client_breaks_off(flow))
 			TALLY(tally, abort_data);
 	}
 	flow->client_flags |= CANARY_CLIENT_RST;

@@ -31,10 +31,11 @@ check_load() {
 
 # share_holds WHAT N: the share of the next N connections that go to v2 is the weight, within 4 standard errors.
 share_holds() {
-	local what=$1 n=$2 before_v1 before_v2 v1 v2
-	before_v1=$(connections v1) before_v2=$(connections v2)
-	lab_wait_for 30 "$n more connections" at_least v1 $((before_v1 + n / 2)) || lab_running canaryd
-	v1=$(($(connections v1) - before_v1)) v2=$(($(connections v2) - before_v2))
+	local what=$1 n=$2 before v1 v2
+	before=$(lab_kernel_by_version)
+	lab_wait_for 30 "$n more connections" at_least v1 $(($(of "$before" .v1.connections) + n / 2)) || lab_running canaryd
+	read -r v1 v2 < <(lab_kernel_by_version | jq -r --argjson before "$before" \
+		'[.v1.connections - $before.v1.connections, .v2.connections - $before.v2.connections] | @tsv')
 	check_within "$what: the share of $((v1 + v2)) new connections" "$(awk "BEGIN { print $v2 / ($v1 + $v2) }")" \
 		"$(awk -v n=$((v1 + v2)) 'BEGIN { print 0.5 - 2 / sqrt(n) }')" "$(awk -v n=$((v1 + v2)) 'BEGIN { print 0.5 + 2 / sqrt(n) }')"
 }
