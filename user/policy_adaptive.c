@@ -38,7 +38,7 @@ struct policy_adaptive_cost policy_adaptive_cost(const struct policy_adaptive *a
 	double d = finding->attempts_per_s > 0 ? drift(adaptive, finding, p, ratio, weight) : 0;
 	struct policy_adaptive_cost cost = { INFINITY, INFINITY };
 
-	if (d > 0 && ratio > 1) {
+	if (d > 0 && ratio > adaptive->margin) {
 		cost.find_s = nats / d + LOOK_S;
 		cost.failures = (ratio - 1) * p * weight * finding->attempts_per_s * cost.find_s;
 	}

@@ -93,7 +93,7 @@ static void words_go_both_ways(void **state)
 	enum policy_held held;
 
 	(void)state;
-	for (unsigned i = POLICY_RUNNING; i <= POLICY_ABORTED; i++) {
+	for (unsigned i = POLICY_RUNNING; i <= POLICY_COMPLETED; i++) {
 		assert_int_equal(policy_status_parse(policy_status_name(i), &status), 0);
 		assert_int_equal(status, i);
 	}
@@ -101,7 +101,7 @@ static void words_go_both_ways(void **state)
 		assert_int_equal(policy_phase_parse(policy_phase_name(i), &phase), 0);
 		assert_int_equal(phase, i);
 	}
-	for (unsigned i = POLICY_HELD_NOT; i <= POLICY_HELD_OTHER; i++) {
+	for (unsigned i = POLICY_HELD_NOT; i <= POLICY_HELD_BLACKOUT; i++) {
 		assert_int_equal(policy_held_parse(policy_held_name(i), &held), 0);
 		assert_int_equal(held, i);
 	}
