@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From one version to another and back: undo, a canary in the place of another, blackouts, clocks that are set. In the
+ * journal and in the kernel's split, and over restarts.
+ */
+#include "user/rollout.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "tests/unit/rollout_fixture.h"
+
+#define V3 7
+#define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, set_up_world, tear_down_world)
+
+static void refused(int got, int wanted, char **ret_error, const char *words)
+{
+	char *error = *ret_error;
+
+	assert_int_equal(got, wanted);
+	if (!error || !strstr(error, words) || error[strlen(error) - 1] != ')')
+		fail_msg("\"%s\" does not say \"%s\" and the mend", error ?: "", words);
+	free(error);
+	*ret_error = NULL;
+}
+
+/* A release of v2 that an operator promotes at once. */
+static void promote(struct world *w)
+{
+	start(w);
+	assert_int_equal(rollout_operate(w->rollout, ROLLOUT_PROMOTE, w->now, NULL), 0);
+	assert_baseline_alone(w, V2);
+}
+
+static void third(struct world *w)
+{
+	w->versions[2].n_backends = 1;
+	w->versions[2].backends = w->versions[0].backends;
+}
+
+/* ---- undo -------------------------------------------------------------------------------------------------- */
+
+static void an_undo_makes_the_old_baseline_the_baseline(void **state)
+{
+	struct world *w = *state;
+
+	promote(w);
+	assert_int_equal(second(w, 0), 0);
+	assert_int_equal(rollout_undo(w->rollout, w->now, NULL), 0);
+	assert_baseline_alone(w, V1);
+	assert_int_equal(kernel(w)->generation, 2);
+	assert_int_equal(status(w), POLICY_UNDONE);
+	assert_last_decision(w, "undo");
+	restart(w, BOOT);
+	assert_baseline_alone(w, V1);
+	assert_int_equal(kernel(w)->generation, 2);
+	assert_int_equal(status(w), POLICY_UNDONE);
+	start(w); /* and another release may begin */
+	assert_int_equal(kernel(w)->generation, 3);
+}
+
+static void it_is_possible_after_a_restart(void **state)
+{
+	struct world *w = *state;
+
+	promote(w);
+	restart(w, "boot-2");
+	w->now += 3599;
+	assert_int_equal(rollout_undo(w->rollout, w->now, NULL), 0);
+	assert_baseline_alone(w, V1);
+}
+
+static void but_not_beyond_its_window(void **state)
+{
+	struct world *w = *state;
+	char *error = NULL;
+
+	promote(w);
+	refused(rollout_undo(w->rollout, w->now + 3601, &error), -EINVAL, &error, "undo_window_s is 60 min");
+	for (int i = 0; i < 3601; i++)
+		second(w, 0);
+	w->now -= 7200; /* a clock that was set back makes the window no longer */
+	refused(rollout_undo(w->rollout, w->now, &error), -EINVAL, &error, "rollout start web --canary v1");
+	assert_baseline_alone(w, V2);
+	restart(w, BOOT);
+	assert_baseline_alone(w, V2);
+}
+
+static void nor_without_the_version_before(void **state)
+{
+	struct world *w = *state;
+	char *error = NULL;
+
+	promote(w);
+	w->service.versions++;
+	w->service.n_versions--;
+	refused(rollout_undo(w->rollout, w->now, &error), -ENOENT, &error, "version v1");
+	w->service.versions--;
+	w->service.n_versions++;
+	assert_baseline_alone(w, V2);
+}
+
+static void nor_where_nothing_was_promoted(void **state)
+{
+	struct world *w = *state;
+	char *error = NULL;
+
+	assert_int_equal(rollout_undo(w->rollout, w->now, NULL), -EINVAL);
+	start(w);
+	refused(rollout_undo(w->rollout, w->now, &error), -EBUSY, &error, "a rollout of v2 under way");
+	assert_int_equal(rollout_operate(w->rollout, ROLLOUT_ABORT, w->now, NULL), 0);
+	assert_int_equal(rollout_undo(w->rollout, w->now, NULL), -EINVAL);
+	assert_last_decision(w, "abort");
+}
+
+/* Clients would pay for the disk. */
+static void a_full_disk_keeps_nobody_from_an_undo(void **state)
+{
+	struct world *w = *state;
+
+	promote(w);
+	refuse_writes(w, true);
+	assert_int_equal(rollout_undo(w->rollout, w->now, NULL), 0);
+	assert_baseline_alone(w, V1);
+	refuse_writes(w, false);
+	second(w, 0);
+	assert_last_decision(w, "undo");
+}
+
+/* ---- replacement ------------------------------------------------------------------------------------------- */
+
+static void a_newer_canary_begins_with_nothing(void **state)
+{
+	struct world *w = *state;
+	struct journal_rollouts rows = {};
+
+	third(w);
+	start(w);
+	for (int i = 0; i < 3 && rollout_view(w->rollout).policy->step == 0; i++)
+		second(w, 1);
+	assert_true(rollout_view(w->rollout).finding->sli[FINDING_ERRORS].counts.canary_attempts > 0);
+	assert_int_equal(rollout_supersede(w->rollout, "v3", w->now, NULL), 0);
+	assert_baseline_alone(w, V1);
+	assert_int_equal(rollout_start(w->rollout, "v3", w->now, NULL), 0);
+	assert_int_equal(kernel(w)->canary, V3);
+	assert_int_equal(kernel(w)->generation, 2);
+	assert_int_equal(kernel(w)->canary_threshold, 429496730);
+	second(w, 0);
+	assert_int_equal(rollout_view(w->rollout).finding->sli[FINDING_ERRORS].counts.canary_attempts, 1000);
+	assert_int_equal(rollout_view(w->rollout).finding->sli[FINDING_ERRORS].counts.canary_failed, 0);
+	assert_int_equal(journal_rollouts_list(w->disk->journal, "web", 10, &rows), 0);
+	assert_int_equal(rows.count, 2);
+	assert_string_equal(rows.items[1].state, "aborted");
+	assert_non_null(strstr(rows.items[1].reason, "superseded by v3"));
+	journal_rollouts_clear(&rows);
+}
+
+/* What could not start ends nothing. */
+static void one_that_cannot_start_ends_nothing(void **state)
+{
+	static const struct { const char *canary; int error; } wrong[] = {
+		{ "v9", -ENOENT }, { "v1", -EINVAL }, { "v3", -EINVAL }, { "v2", -EBUSY },
+	};
+	struct world *w = *state;
+	char *error = NULL;
+
+	start(w);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		assert_int_equal(rollout_supersede(w->rollout, wrong[i].canary, w->now, NULL), wrong[i].error);
+	assert_int_equal(kernel(w)->canary, V2);
+	assert_int_equal(status(w), POLICY_RUNNING);
+	third(w);
+	refused(rollout_start(w->rollout, "v3", w->now, &error), -EBUSY, &error, "--canary v3 --replace");
+}
+
+/* ---- time -------------------------------------------------------------------------------------------------- */
+
+static struct config_blackout around(double unix_s)
+{
+	struct config_blackout blackout = { .to = "2199-01-01T00:00" };
+	time_t from = (time_t)unix_s - 60;
+	char text[BLACKOUT_TEXT], reason[160];
+	struct tm t;
+
+	localtime_r(&from, &t);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M", &t);
+	assert_int_equal(blackout_parse(text, blackout.to, 0, reason, sizeof(reason), &blackout.window), 0);
+	return blackout;
+}
+
+static void in_a_blackout_nothing_moves_up(void **state)
+{
+	struct world *w = *state;
+	struct config_blackout blackout = around(w->now);
+	char *error = NULL;
+
+	start(w);
+	w->config->services[0].blackouts = &blackout;
+	w->config->services[0].blackouts_count = 1;
+	assert_int_equal(second(w, 0), 1);
+	assert_int_equal(rollout_view(w->rollout).policy->held, POLICY_HELD_BLACKOUT);
+	refused(rollout_operate(w->rollout, ROLLOUT_PROMOTE, w->now, &error), -EBUSY, &error, "open until 2199-01-01T00:00");
+	restart(w, BOOT);
+	assert_int_equal(until_decided(w, 0), 0);
+	assert_int_equal(rollout_view(w->rollout).policy->held, POLICY_HELD_BLACKOUT);
+	assert_int_equal(until_decided(w, 500), 1); /* down it goes */
+	assert_baseline_alone(w, V1);
+	refused(rollout_start(w->rollout, "v2", w->now, &error), -EBUSY, &error, "open until");
+	w->config->services[0].blackouts = NULL;
+	w->config->services[0].blackouts_count = 0;
+	start(w);
+}
+
+static void a_clock_that_is_set_is_in_the_journal(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	assert_int_equal(second(w, 0), 0);
+	w->now += 3600;
+	assert_int_equal(second(w, 0), 1);
+	assert_last_decision(w, "hold");
+	assert_non_null(strstr(rollout_view(w->rollout).reason, "the clock was set 60 min forward"));
+	assert_int_equal(rollout_view(w->rollout).policy->step, 0);
+	assert_int_equal(until_decided(w, 0), 1);
+	assert_last_decision(w, "resume");
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		IN_WORLD(an_undo_makes_the_old_baseline_the_baseline),
+		IN_WORLD(it_is_possible_after_a_restart),
+		IN_WORLD(but_not_beyond_its_window),
+		IN_WORLD(nor_without_the_version_before),
+		IN_WORLD(nor_where_nothing_was_promoted),
+		IN_WORLD(a_full_disk_keeps_nobody_from_an_undo),
+		IN_WORLD(a_newer_canary_begins_with_nothing),
+		IN_WORLD(one_that_cannot_start_ends_nothing),
+		IN_WORLD(in_a_blackout_nothing_moves_up),
+		IN_WORLD(a_clock_that_is_set_is_in_the_journal),
+	};
+
+	return cmocka_run_group_tests_name("rollout_change", tests, NULL, NULL);
+}
