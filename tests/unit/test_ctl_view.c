@@ -80,6 +80,7 @@ static void status(void **state)
 	draw_status("status_running", "status_running_verbose_120", 120, true);
 	draw_status("status_rolled_back", "status_rolled_back", 80, false);
 	draw_status("status_held", "status_held", 80, false);
+	draw_status("status_slis", "status_slis", 80, false);
 	draw_status("status_no_rollout", "status_no_rollout", 80, false);
 	draw_status("status_empty", "status_empty", 80, true);
 }
@@ -87,7 +88,7 @@ static void status(void **state)
 static void no_line_is_wider_than_the_terminal(void **state)
 {
 	static const char *const fixtures[] = { "status_running", "status_rolled_back", "status_held",
-						"status_no_rollout" };
+						"status_no_rollout", "status_slis" };
 	struct drawing drawing;
 
 	(void)state;

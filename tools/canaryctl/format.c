@@ -139,6 +139,23 @@ struct format format_factor(double factor)
 	return format_print("%.*f", factor == floor(factor) ? 0 : three_digits(fabs(factor)), factor);
 }
 
+struct format format_number(double value)
+{
+	return isnan(value) ? format_print("-") : format_print("%.4g", value);
+}
+
+struct format format_bytes(double bytes)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+	size_t u = 0;
+
+	if (isnan(bytes))
+		return format_print("-");
+	for (; fabs(bytes) >= 1000 && u + 1 < sizeof(units) / sizeof(*units); u++)
+		bytes /= 1024;
+	return format_print("%.3g %s", bytes, units[u]);
+}
+
 static struct format format_time(double unix_time, const char *pattern)
 {
 	struct format result = format_print("-");

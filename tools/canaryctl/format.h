@@ -14,6 +14,8 @@ struct format format_weight(double ratio);      /* a share someone wrote down: 5
 struct format format_seconds(double seconds);   /* a latency: 870 µs as 0.870 ms, 12.3 ms, 1.20 s */
 struct format format_duration(double seconds);  /* 45 s, 3 min 12 s, 2 h 5 min, 3 d 4 h */
 struct format format_factor(double factor);     /* 0.98, 1.25, 12.4, 230, 6.7e10 */
+struct format format_number(double value);     /* 0.93, 12.4, 1234 */
+struct format format_bytes(double bytes);      /* 512 B, 3.2 MiB */
 struct format format_clock(double unix_time);   /* 14:02:11, local time */
 struct format format_date(double unix_time);    /* 2024-05-01 14:02:11 */
 

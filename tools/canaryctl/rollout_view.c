@@ -158,8 +158,25 @@ static enum tone verdict_tone(const char *verdict)
 static struct format measured(const json_t *sli, const char *version)
 {
 	double value = field_number(sli, version);
+	const char *unit = field_text(sli, "unit", "ratio");
 
-	return strcmp(field_text(sli, "unit", ""), "seconds") == 0 ? format_seconds(value) : format_share(value);
+	if (strcmp(unit, "seconds") == 0)
+		return format_seconds(value);
+	if (strcmp(unit, "number") == 0)
+		return format_number(value);
+	return strcmp(unit, "bytes") == 0 ? format_bytes(value) : format_share(value);
+}
+
+/* Without a say, or without a value: that comes before any verdict. NULL: neither. */
+static const char *no_say(const json_t *sli)
+{
+	const char *state = field_text(sli, "state", "ok");
+
+	if (json_is_true(json_object_get(sli, "muted")))
+		return "muted";
+	if (strcmp(state, "ok") != 0)
+		return state;
+	return NULL;
 }
 
 /* "errors"; a latency says which quantile its values are: "latency p95". */
@@ -185,16 +202,48 @@ static void cell_interval(struct table *table, const struct page *page, const js
 		table_cell(table, TONE_DIM, "-");
 }
 
+static bool is_gauge(const json_t *sli)
+{
+	return strcmp(field_text(sli, "kind", "count"), "gauge") == 0;
+}
+
 static void cell_verdict(struct table *table, const json_t *sli)
 {
 	const char *verdict = field_text(sli, "verdict", "?");
 	double wait = field_number(sli, "time_to_verdict_s");
-	const char *words = strcmp(verdict, "no_data") == 0 ? "no data" : verdict;
+	const char *words = strcmp(verdict, "no_data") == 0 ? "no data" : verdict, *first = no_say(sli);
+	bool crossed = is_gauge(sli) && strcmp(verdict, "inconclusive") == 0;
+	char bare[32];
 
-	if (isnan(wait) || strcmp(verdict, "inconclusive") != 0)
+	if (first) {
+		snprintf(bare, sizeof(bare), "%s", first);
+		for (char *c = bare; *c; c++)
+			*c = *c == '_' ? ' ' : *c;
+		table_cell(table, strcmp(first, "muted") ? TONE_WARN : TONE_DIM, "%s", bare);
+	} else if (json_is_true(json_object_get(sli, "dry_run"))) {
+		table_cell(table, TONE_DIM, "dry run: %s", words);
+	} else if (crossed) {
+		table_cell(table, TONE_WARN, "beyond its bound");
+	} else if (isnan(wait) || strcmp(verdict, "inconclusive") != 0) {
 		table_cell(table, verdict_tone(verdict), "%s", words);
-	else
+	} else {
 		table_cell(table, TONE_PLAIN, "open, about %s more", format_duration(wait).text);
+	}
+}
+
+/* What is wrong with a look, and which bound is crossed, in full: the table has no room for it. */
+static void said_lines(const struct page *page, const json_t *rollout)
+{
+	char line[320];
+	json_t *sli;
+	size_t i;
+
+	json_array_foreach(json_object_get(rollout, "slis"), i, sli) {
+		if (!*field_text(sli, "said", ""))
+			continue;
+		snprintf(line, sizeof(line), "%s: %s", field_text(sli, "name", "?"), field_text(sli, "said", ""));
+		page_wrap(page, no_say(sli) ? TONE_WARN : TONE_PLAIN, 4, line);
+	}
 }
 
 static void measured_table(const struct page *page, const json_t *rollout)
@@ -250,6 +299,8 @@ static void evidence_table(const struct page *page, const json_t *rollout)
 	table_cell(table, TONE_DIM, "to promote");
 	table_end(table);
 	json_array_foreach(json_object_get(rollout, "slis"), i, sli) {
+		if (is_gauge(sli))
+			continue;
 		table_cell(table, TONE_PLAIN, "%s", field_text(sli, "name", "?"));
 		cells_test(table, page, sli, "rollback", TONE_BAD);
 		cells_test(table, page, sli, "promotion", TONE_GOOD);
@@ -320,6 +371,7 @@ void rollout_view(const struct page *page, const json_t *rollout, double now)
 	if (json_array_size(json_object_get(rollout, "slis")) > 0) {
 		fputc('\n', page->out);
 		measured_table(page, rollout);
+		said_lines(page, rollout);
 		fputc('\n', page->out);
 		evidence_table(page, rollout);
 	}

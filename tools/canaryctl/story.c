@@ -44,14 +44,25 @@ static const char *words_of(const char *decision, enum tone *ret_tone)
 	return decision;
 }
 
-/* The comparison that was decided upon: evidence against the bound it has to reach. */
+/* Not evidence, but a value against a bound of its own: see the sentences of gauges and of the budget. */
+static bool is_value(const json_t *decision)
+{
+	static const char *const signs[] = { "its bound of", "times the baseline's", "the check fails", "error budget:" };
+
+	for (size_t i = 0; i < sizeof(signs) / sizeof(*signs); i++)
+		if (strstr(field_text(decision, "reason", ""), signs[i]))
+			return true;
+	return false;
+}
+
+/* The comparison that was decided upon, against its bound. */
 static void print_value(const json_t *decision, FILE *out)
 {
 	double value = field_number(decision, "value"), bound = field_number(decision, "bound");
 
 	if (!isnan(value) && !isnan(bound))
-		fprintf(out, "%s: evidence %s, bound %s; ", field_text(decision, "sli", "all"), format_factor(value).text,
-			format_factor(bound).text);
+		fprintf(out, "%s: %s %s, bound %s; ", field_text(decision, "sli", "all"), is_value(decision) ? "value" : "evidence",
+			format_factor(value).text, format_factor(bound).text);
 }
 
 static void print_counts(const json_t *counts, FILE *out)
