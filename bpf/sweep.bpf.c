@@ -7,6 +7,7 @@
 #include <linux/bpf.h>
 #include "account.h"
 #include "maps.h"
+#include "sweep.h"
 #include <bpf/bpf_core_read.h>
 
 struct bpf_iter_meta___sweep {

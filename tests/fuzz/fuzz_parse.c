@@ -7,6 +7,7 @@
 #include "bpf/decide.h"
 #include "bpf/histogram.h"
 #include "bpf/rewrite.h"
+#include "bpf/sweep.h"
 #include "bpf/telemetry.h"
 
 #include <assert.h>

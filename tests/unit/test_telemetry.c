@@ -13,7 +13,7 @@
  * Expected are counters, each 1 where nothing else is said, and nothing else; packets are always checked. `connect`,
  * `ttfb` and `events` are the durations measured and the failures reported; `state`, `closed` and `flows` the end.
  */
-#include "bpf/telemetry.h"
+#include "bpf/sweep.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What a flow that nobody hears of any more has come to: the sweep's part of telemetry. Pure. */
+#ifndef CANARYD_BPF_SWEEP_H
+#define CANARYD_BPF_SWEEP_H
+
+#include "telemetry.h"
+
+struct sweep_limits {
+	__u64 syn_timeout_ns;
+	__u64 response_timeout_ns;
+	__u64 udp_idle_ns;
+};
+
+enum sweep_action {
+	SWEEP_KEEP = 0,
+	SWEEP_SYN_TIMEOUT = 1,
+	SWEEP_RESPONSE_TIMEOUT = 2,
+	SWEEP_REMOVE = 3, /* ended, and nothing more is expected of it */
+};
+
+static __always_inline bool sweep_is_past(__u64 then_ns, __u64 limit_ns, __u64 now_ns)
+{
+	return now_ns > then_ns && now_ns - then_ns > limit_ns;
+}
+
+#define SWEEP_SYN_ABANDONED_NS 130000000000ULL /* the last of Linux' six retries is over after 127 s */
+
+/* Has the flow ended, or is nothing to be expected of it? */
+static __always_inline bool sweep_ended(const struct canary_flow *flow, const struct sweep_limits *limits, __u64 now_ns)
+{
+	if (flow->origin == CANARY_ORIGIN_UDP)
+		return sweep_is_past(flow->request_ns, limits->udp_idle_ns, now_ns);
+	if (flow_state(flow) == FLOW_SYN && flow->sweep_flags & CANARY_SWEEP_SYN_TIMEOUT)
+		return flow_closed(flow) || sweep_is_past(flow->opened_ns, SWEEP_SYN_ABANDONED_NS, now_ns);
+	return flow_closed(flow);
+}
+
+/* A response is over where all of it is acknowledged and nothing came since the sweep before. Only then: it may go on. */
+static __always_inline void sweep_idle(struct canary_flow *flow)
+{
+	bool quiet = flow->swept_server_next == flow->server_next && !seq_after(flow->server_next, flow->client_acked);
+
+	flow->idle_turn = quiet ? flow->response_turn : flow->response_turn - 1;
+	flow->swept_server_next = flow->server_next;
+}
+
+static __always_inline bool sweep_syn_timed_out(const struct canary_flow *flow, const struct sweep_limits *limits,
+						__u64 now_ns)
+{
+	return telemetry_gave_up_connecting(flow) && sweep_is_past(flow->opened_ns, limits->syn_timeout_ns, now_ns);
+}
+
+/* A request that the server told to go on with is the client's to finish. */
+static __always_inline bool sweep_response_timed_out(const struct canary_flow *flow, const struct sweep_limits *limits,
+						     __u64 now_ns)
+{
+	return flow_state(flow) == FLOW_REQUEST && telemetry_has_turns(flow) &&
+	       flow->timeout_turn != flow->request_turn && flow->continue_next != flow->client_next &&
+	       sweep_is_past(flow->request_ns, limits->response_timeout_ns, now_ns);
+}
+
+/*
+ * Looks at a flow once a sweep: finds what never happened, tells RESPONSE from IDLE, and says what is over. An ended
+ * flow stays for a whole turn of the sweep, so that its last acknowledgements still find it.
+ */
+static __always_inline enum sweep_action sweep_flow(struct canary_flow *flow, const struct sweep_limits *limits,
+						    __u64 now_ns)
+{
+	if (sweep_ended(flow, limits, now_ns)) {
+		if (flow->sweep_flags & CANARY_SWEEP_CLOSED)
+			return SWEEP_REMOVE;
+		flow->sweep_flags |= CANARY_SWEEP_CLOSED;
+		return SWEEP_KEEP;
+	}
+	flow->sweep_flags &= ~CANARY_SWEEP_CLOSED;
+	if (sweep_syn_timed_out(flow, limits, now_ns)) {
+		flow->sweep_flags |= CANARY_SWEEP_SYN_TIMEOUT;
+		return SWEEP_SYN_TIMEOUT;
+	}
+	if (sweep_response_timed_out(flow, limits, now_ns)) {
+		flow->timeout_turn = flow->request_turn;
+		return SWEEP_RESPONSE_TIMEOUT;
+	}
+	sweep_idle(flow);
+	return SWEEP_KEEP;
+}
+
+#endif
