@@ -432,7 +432,7 @@ static void find(struct judge *j, const struct sample *sample, const struct warm
 			f->sli[i].verdict = verdict(f, &f->sli[i]);
 	judge_external_say(&j->config, f);
 	f->score = score(f);
-	judge_words(&j->config, f, (double)j->state.canary_silent_ns / 1e9);
+	judge_words(&j->config, sample->suspect_why, f, (double)j->state.canary_silent_ns / 1e9);
 }
 
 void judge_tick(struct judge *j, const struct sample *sample, struct finding *ret)

@@ -57,11 +57,11 @@ static void say_evidence(const struct judge_config *config, struct finding *f)
 		 worse || f->holds ? "≥" : "of", worse || !f->holds ? 1 / config->alpha : config->hold_evidence);
 }
 
-void judge_words(const struct judge_config *config, struct finding *f, double silent_s)
+void judge_words(const struct judge_config *config, const char *suspect_why, struct finding *f, double silent_s)
 {
 	if (f->data == FINDING_DATA_ERROR)
-		snprintf(f->reason, sizeof(f->reason), "the sample is suspect: counters went backwards or could not be "
-						       "read, nothing was learnt from it");
+		snprintf(f->reason, sizeof(f->reason), "the sample is suspect: %s, nothing was learnt from it",
+			 *suspect_why ? suspect_why : "counters went backwards or could not be read");
 	else if (f->ln_e_rollback >= f->ln_bound)
 		say_evidence(config, f);
 	else if (f->guard_fired)

@@ -8,7 +8,10 @@
 #include "user/finding.h"
 #include "user/judge.h"
 
-/* Writes f->reason from the rest of *f. silent_s: how long the canary has had no traffic. */
-void judge_words(const struct judge_config *config, struct finding *f, double silent_s);
+/*
+ * Writes f->reason from the rest of *f. suspect_why: what is wrong with the sample, "" where that is not known;
+ * silent_s: how long the canary has had no traffic.
+ */
+void judge_words(const struct judge_config *config, const char *suspect_why, struct finding *f, double silent_s);
 
 #endif

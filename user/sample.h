@@ -51,6 +51,7 @@ struct sample {
 	uint64_t elapsed_ns; /* since the sample before */
 	double weight;       /* the canary's share of new flows that the kernel applies, 0 … 1 */
 	bool suspect;        /* the counters went backwards or could not be read: no evidence of anything */
+	char suspect_why[96]; /* of which version, and what; "" where that is not known */
 	struct sample_version baseline;
 	struct sample_version canary;
 	bool muted[FINDING_SLIS]; /* by the index in the finding: nothing is learnt from it now */

@@ -271,6 +271,12 @@ static void sample_version(const struct inventory_version *version, struct serie
 		*ret = sample;
 }
 
+static void suspect(struct sample *sample, const char *version, const char *what)
+{
+	sample->suspect = true;
+	snprintf(sample->suspect_why, sizeof(sample->suspect_why), "the counters of %.32s %s", version, what);
+}
+
 void sampler_read(struct sampler *sampler, const char *baseline, const char *canary, double weight, uint64_t now_ns,
 		  struct sample *ret)
 {
@@ -290,13 +296,15 @@ void sampler_read(struct sampler *sampler, const char *baseline, const char *can
 		bool backwards = false;
 
 		if (read_version(sampler, v, &reading)) {
-			ret->suspect = ret->suspect || to;
+			if (to)
+				suspect(ret, name, "cannot be read");
 			continue;
 		}
 		update_rates(&sampler->series[v], now_ns);
 		update_quantiles(&sampler->series[v], &reading, now_ns);
 		sample_version(&service->versions[v], &sampler->series[v], &reading, to, &backwards);
-		ret->suspect = ret->suspect || (to && backwards);
+		if (to && backwards)
+			suspect(ret, name, "went backwards (a map was made anew?)");
 	}
 }
 
