@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/queue.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
@@ -27,10 +28,12 @@
 #define TOO_LARGE                                                                                                   \
 	"{\"error\": {\"code\": \"too_large\", \"message\": \"the request's body is larger than 64 KiB\", \"mend\": " \
 	"\"send less\"}}\n"
+#define ENDING "{\"error\": {\"code\": \"ending\", \"message\": \"canaryd is ending\", \"mend\": \"try again\"}}\n"
 #define OUT_OF_MEMORY "{\"error\": {\"code\": \"internal\", \"message\": \"out of memory\", \"mend\": \"try again\"}}\n"
 
 struct http {
 	struct MHD_Daemon *daemon;
+	LIST_HEAD(, http_later) later;
 	sd_event_source *io;
 	sd_event_source *timer;
 	http_handler handler;
@@ -39,11 +42,23 @@ struct http {
 	gid_t group;    /* (gid_t)-1: none */
 };
 
-/* The body of a request while it comes in. */
+/* A request whose connection is suspended. */
+struct http_later {
+	LIST_ENTRY(http_later) link;
+	struct http *http;
+	struct MHD_Connection *connection;
+	bool suspended;
+	struct http_response response; /* status 0: not yet */
+};
+
+/* A request while it comes in, and while its answer is still to come. */
 struct body {
+	struct http *http;
+	struct MHD_Connection *connection;
 	char *text;
 	size_t size;
 	bool too_large;
+	struct http_later *later;
 };
 
 /* ---- peers -------------------------------------------------------------------------------------------------- */
@@ -117,11 +132,29 @@ static void add_to_body(struct body *body, const char *data, size_t size)
 	text[body->size] = 0;
 }
 
+static enum MHD_Result send_answer(struct MHD_Connection *connection, const struct http_response *response)
+{
+	if (!response->body)
+		return refuse(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, OUT_OF_MEMORY);
+	return respond(connection, response->status, response->content_type, response->body, MHD_RESPMEM_MUST_FREE);
+}
+
+static enum MHD_Result answer_later(struct MHD_Connection *connection, struct body *body)
+{
+	struct http_later *later = body->later;
+	enum MHD_Result r = send_answer(connection, &later->response);
+
+	LIST_REMOVE(later, link);
+	free(later);
+	body->later = NULL;
+	return r;
+}
+
 static enum MHD_Result handle(struct http *http, struct MHD_Connection *connection, const char *path,
-			      const char *method, const struct body *body)
+			      const char *method, struct body *body)
 {
 	struct http_request request = { .method = method, .path = path, .body = body->text ?: "",
-					.body_size = body->size, .arguments = connection };
+					.body_size = body->size, .arguments = connection, .state = body };
 	struct http_response response = { .status = MHD_HTTP_OK, .content_type = "application/json" };
 
 	if (!is_allowed(http, connection))
@@ -129,9 +162,14 @@ static enum MHD_Result handle(struct http *http, struct MHD_Connection *connecti
 	if (body->too_large)
 		return refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, TOO_LARGE);
 	http->handler(&request, &response, http->context);
-	if (!response.body)
-		return refuse(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, OUT_OF_MEMORY);
-	return respond(connection, response.status, response.content_type, response.body, MHD_RESPMEM_MUST_FREE);
+	if (!body->later)
+		return send_answer(connection, &response);
+	free(response.body);
+	if (body->later->response.status)
+		return answer_later(connection, body);
+	body->later->suspended = true;
+	MHD_suspend_connection(connection);
+	return MHD_YES;
 }
 
 /* Called first with the headers, then with pieces of the body, last without any. */
@@ -142,9 +180,15 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 
 	(void)version;
 	if (!body) {
-		*state = calloc(1, sizeof(*body));
-		return *state ? MHD_YES : MHD_NO;
+		*state = body = calloc(1, sizeof(*body));
+		if (!body)
+			return MHD_NO;
+		body->http = context;
+		body->connection = connection;
+		return MHD_YES;
 	}
+	if (body->later)
+		return answer_later(connection, body);
 	if (*size) {
 		add_to_body(body, data, *size);
 		*size = 0;
@@ -163,9 +207,39 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 	(void)why;
 	if (!body)
 		return;
+	if (body->later) {
+		free(body->later->response.body);
+		LIST_REMOVE(body->later, link);
+		free(body->later);
+	}
 	free(body->text);
 	free(body);
 	*state = NULL;
+}
+
+struct http_later *http_defer(const struct http_request *request)
+{
+	struct body *body = request->state;
+	struct http_later *later = calloc(1, sizeof(*later));
+
+	if (!later)
+		return NULL;
+	later->http = body->http;
+	later->connection = body->connection;
+	LIST_INSERT_HEAD(&body->http->later, later, link);
+	body->later = later;
+	return later;
+}
+
+/* The server takes the connection up again in its next turn, and finds the answer there. */
+void http_answer(struct http_later *later, const struct http_response *response)
+{
+	later->response = *response;
+	if (!later->suspended)
+		return;
+	MHD_resume_connection(later->connection);
+	sd_event_source_set_time_relative(later->http->timer, 0);
+	sd_event_source_set_enabled(later->http->timer, SD_EVENT_ONESHOT);
 }
 
 const char *http_argument(const struct http_request *request, const char *name)
@@ -260,7 +334,7 @@ static int start(struct http *http, sd_event *event, int fd)
 	const union MHD_DaemonInfo *info;
 	int r;
 
-	http->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, http,
+	http->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, http,
 					MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
 					(unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
 					(unsigned)CONNECTION_TIMEOUT_S, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
@@ -302,10 +376,24 @@ int http_new(sd_event *event, const char *path, const char *group, http_handler 
 	return 0;
 }
 
+/* A server does not stop with connections that are suspended. */
+static void answer_all(struct http *http)
+{
+	struct http_later *later;
+
+	LIST_FOREACH(later, &http->later, link)
+		if (!later->response.status)
+			http_answer(later, &(struct http_response){ MHD_HTTP_SERVICE_UNAVAILABLE, "application/json",
+								    strdup(ENDING) });
+	MHD_run(http->daemon);
+}
+
 struct http *http_free(struct http *http)
 {
 	if (!http)
 		return NULL;
+	if (http->daemon)
+		answer_all(http);
 	sd_event_source_unref(http->io);
 	sd_event_source_unref(http->timer);
 	if (http->daemon)

@@ -14,6 +14,7 @@ struct http_request {
 	const char *body; /* NUL-terminated; "" without one */
 	size_t body_size;
 	void *arguments; /* for http_argument() */
+	void *state;     /* for http_defer() */
 };
 
 struct http_response {
@@ -22,10 +23,21 @@ struct http_response {
 	char *body; /* malloc'ed by the handler, freed by the server; NULL: out of memory, 500 */
 };
 
+struct http_later; /* a request whose answer is still to come */
+
 typedef void (*http_handler)(const struct http_request *request, struct http_response *response, void *context);
 
 /* The value of a query argument; NULL where it is not there. Valid while the handler runs. */
 const char *http_argument(const struct http_request *request, const char *name);
+
+/*
+ * To be called by the handler, at most once: what it leaves in its response is not sent, http_answer() sends another. The
+ * peer waits as long as it likes; the server's end answers 503.
+ */
+struct http_later *http_defer(const struct http_request *request);
+
+/* The answer. Takes over response->body and the request. */
+void http_answer(struct http_later *later, const struct http_response *response);
 
 struct http;
 
