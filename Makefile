@@ -39,8 +39,8 @@ SAN_OBJS := $(patsubst $(B)/%,$(B)/san/%,$(USER_OBJS))
 FUZZ_OBJS := $(patsubst $(B)/%,$(B)/fuzz/%,$(USER_OBJS))
 CTL_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tools/canaryctl/*.c))
 CTL_SAN_OBJS := $(patsubst $(B)/%,$(B)/san/%,$(filter-out %/main.o,$(CTL_OBJS)))
-LAB_BINS := $(B)/lab-server $(B)/lab-client
-LAB_SHARED := $(filter-out tools/lab/server% tools/lab/client%,$(wildcard tools/lab/*.c))
+LAB_BINS := $(B)/lab-server $(B)/lab-client $(B)/lab-sink
+LAB_SHARED := $(filter-out tools/lab/server% tools/lab/client% tools/lab/sink%,$(wildcard tools/lab/*.c))
 lab_objs = $(patsubst %.c,$(B)/%.o,$(wildcard tools/lab/$(1)*.c) $(LAB_SHARED) user/address.c)
 BENCH_OBJS := $(patsubst %.c,$(B)/%.o,$(filter-out %.bpf.c,$(wildcard tools/bench/*.c)))
 REFEREE_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tools/referee/*.c))
@@ -97,6 +97,7 @@ $(B)/canaryctl: $(CTL_OBJS) $(B)/libuser.a
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(PKG_LIBS) -o $@
 $(B)/lab-server: $(call lab_objs,server)
 $(B)/lab-client: $(call lab_objs,client)
+$(B)/lab-sink: $(call lab_objs,sink)
 $(LAB_BINS):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(PKG_LIBS) -o $@
