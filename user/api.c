@@ -212,20 +212,53 @@ static bool read_start(json_t *body, struct start *ret)
 			    &ret->backends, "replace", &ret->replace);
 }
 
-static int start_rollout(struct api *api, struct daemon_service *service, const struct start *start, char **ret_error)
+static void on_started(struct daemon_service *service, int r, char *error, void *context)
+{
+	struct http_response response = { .status = 200, .content_type = "application/json" };
+
+	if (r)
+		answer_errno(&response, r, error);
+	else
+		answer(&response, 201, view_rollout(service));
+	http_answer(context, &response);
+}
+
+/* Where there are hooks, its answer may come later: the peer is kept waiting while they are asked. */
+static void ask_and_start(struct daemon_service *service, const char *canary, bool replace,
+			  const struct http_request *request, struct http_response *response)
+{
+	struct http_later *later = NULL;
+	char *error = NULL;
+	int r = 0;
+
+	if (service->config->hooks_count && !(later = http_defer(request)))
+		r = -ENOMEM;
+	if (!r)
+		r = daemon_start_rollout(service, canary, replace, on_started, later, &error);
+	if (r > 0)
+		return;
+	if (later)
+		on_started(service, r, error, later);
+	else if (r)
+		answer_errno(response, r, error);
+	else
+		answer(response, 201, view_rollout(service));
+}
+
+static void start_rollout(struct api *api, struct daemon_service *service, const struct start *start,
+			  const struct http_request *request, struct http_response *response)
 {
 	bool replace = start->replace || service->config->rollout.on_new_canary == CONFIG_ON_NEW_CANARY_REPLACE;
-	const char *canary = choose_canary(service, start->canary, ret_error);
+	char *error = NULL;
+	const char *canary = choose_canary(service, start->canary, &error);
 	char *name = canary ? strdup(canary) : NULL; /* a version that is added makes another configuration */
-	double now_s = daemon_unix_s();
-	int r = name ? add_canary(api, start->service, name, start->backends, replace, ret_error) : -EINVAL;
+	int r = name ? add_canary(api, start->service, name, start->backends, replace, &error) : -EINVAL;
 
-	if (!r && replace)
-		r = rollout_supersede(service->rollout, name, now_s, ret_error);
-	if (!r)
-		r = rollout_start(service->rollout, name, now_s, ret_error);
+	if (r)
+		answer_errno(response, r, error);
+	else
+		ask_and_start(service, name, replace, request, response);
 	free(name);
-	return r;
 }
 
 static void post_rollouts(struct api *api, const struct http_request *request, const char *rest,
@@ -234,8 +267,6 @@ static void post_rollouts(struct api *api, const struct http_request *request, c
 	json_t *body = json_loadb(request->body, request->body_size, 0, NULL);
 	struct daemon_service *service;
 	struct start start;
-	char *error = NULL;
-	int r;
 
 	(void)rest;
 	if (!read_start(body, &start)) {
@@ -245,13 +276,10 @@ static void post_rollouts(struct api *api, const struct http_request *request, c
 		return;
 	}
 	service = daemon_find_service(api->daemon, start.service);
-	r = service ? start_rollout(api, service, &start, &error) : 0;
-	if (!service)
-		answer_no_service(response, start.service);
-	else if (r)
-		answer_errno(response, r, error);
+	if (service)
+		start_rollout(api, service, &start, request, response);
 	else
-		answer(response, 201, view_rollout(service));
+		answer_no_service(response, start.service);
 	json_decref(body);
 }
 

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "user/daemon_internal.h"
 #include "user/error.h"
 #include "user/lock.h"
 #include "user/log.h"
@@ -189,6 +190,8 @@ static int open_service(struct daemon *daemon, size_t s, char **ret_error)
 	service->sampler = sampler_new(daemon->datapath, service->inventory);
 	if (!service->sampler)
 		return error_set(ret_error, -ENOMEM, "out of memory");
+	if (daemon_open_hooks(daemon, service, &environment.gates))
+		return error_set(ret_error, -ENOMEM, "out of memory");
 	return rollout_open(&environment, daemon->config, service->config, service->inventory, daemon_unix_s(),
 			    &service->rollout, ret_error);
 }
@@ -209,7 +212,16 @@ static int open_services(struct daemon *daemon, char **ret_error)
 	return inventory_publish(daemon->datapath, daemon->config, daemon->inventory, ret_error);
 }
 
-int daemon_new(struct config *config, struct daemon **ret, char **ret_error)
+static int open_clients(struct daemon *daemon, sd_event *event, char **ret_error)
+{
+	int r = fetch_new(event, &daemon->fetch);
+
+	if (!r)
+		r = command_runner_new(event, &daemon->commands);
+	return r ? error_set(ret_error, r, "cannot make an HTTP client: %s", strerror(-r)) : 0;
+}
+
+int daemon_new(struct config *config, sd_event *event, struct daemon **ret, char **ret_error)
 {
 	struct daemon *daemon = calloc(1, sizeof(*daemon));
 	int r;
@@ -222,7 +234,9 @@ int daemon_new(struct config *config, struct daemon **ret, char **ret_error)
 	daemon->state_dir_lock = -1;
 	daemon->started_ns = daemon_monotonic_ns();
 	read_boot_id(daemon);
-	r = open_journal(daemon, ret_error);
+	r = open_clients(daemon, event, ret_error);
+	if (!r)
+		r = open_journal(daemon, ret_error);
 	if (!r)
 		r = restore_versions(daemon, ret_error);
 	if (!r)
@@ -246,10 +260,13 @@ struct daemon *daemon_free(struct daemon *daemon)
 	if (!daemon)
 		return NULL;
 	for (size_t s = 0; s < daemon->n_services; s++) {
+		hooks_free(daemon->services[s].hooks);
 		rollout_close(daemon->services[s].rollout);
 		sampler_free(daemon->services[s].sampler);
 	}
 	free(daemon->services);
+	fetch_free(daemon->fetch);
+	command_runner_free(daemon->commands);
 	inventory_free(daemon->inventory);
 	datapath_close(daemon->datapath);
 	journal_close(daemon->journal);
@@ -323,6 +340,7 @@ static void tick_service(struct daemon *daemon, struct daemon_service *service)
 		log_error("service %s: the last decision has taken effect, and is yet to be written: %s",
 			  service->config->name, journal_error(daemon->journal));
 	free(error);
+	hooks_turn(service->hooks);
 }
 
 void daemon_tick(struct daemon *daemon)
@@ -365,6 +383,7 @@ static int replace_inventory(struct daemon *daemon, const struct config *config,
 		service->sampler = samplers[s];
 		service->config = &config->services[s];
 		service->inventory = &inventory->services[s];
+		hooks_set_config(service->hooks, service->config);
 		rollout_set_inventory(service->rollout, config, service->config, service->inventory);
 	}
 	if (r) {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the daemon is made of, and its tick: sweep → sample → rollout, for every service. Knows no event loop, no socket
- * and no signal: those are main.c's.
+ * What the daemon is made of, and its tick: sweep → sample → rollout → hooks, for every service. Knows no socket of its
+ * own and no signal: those are main.c's.
  */
 #ifndef CANARYD_DAEMON_H
 #define CANARYD_DAEMON_H
 
 #include "user/config.h"
 #include "user/datapath.h"
+#include "user/hooks.h"
 #include "user/inventory.h"
 #include "user/journal.h"
 #include "user/rollout.h"
@@ -20,11 +21,24 @@ struct daemon_failed_flow {
 	struct canary_event event;
 };
 
+struct daemon_service;
+
+/*
+ * The end of a start that had to wait for hooks: 0, or an error and its sentence, which is the callee's to free, as
+ * rollout_start() has them; -EBUSY: a hook does not agree.
+ */
+typedef void (*daemon_started)(struct daemon_service *service, int r, char *error, void *context);
+
 struct daemon_service {
 	const struct config_service *config;       /* of the running configuration */
 	const struct inventory_service *inventory; /* of the present inventory */
 	struct sampler *sampler;
+	struct hooks *hooks;
 	struct rollout *rollout;
+	char starting[CANARY_NAME_MAX]; /* the canary whose start is being asked for; "": none */
+	bool replacing;
+	daemon_started started;
+	void *started_context;
 	struct sample sample; /* of the last tick */
 	struct daemon_failed_flow failed_flows[DAEMON_FAILED_FLOWS];
 	uint64_t said_ns; /* when an error was logged last */
@@ -32,6 +46,8 @@ struct daemon_service {
 };
 
 struct daemon {
+	struct fetch *fetch;
+	struct command_runner *commands;
 	struct config *config; /* the file's, with the versions that were added since */
 	struct datapath *datapath;
 	int state_dir_lock;
@@ -50,7 +66,7 @@ struct daemon {
  * it. On failure nothing is attached that was not before. -EROFS, -EACCES, …: the state directory; others as
  * datapath_open() has them.
  */
-int daemon_new(struct config *config, struct daemon **ret, char **ret_error);
+int daemon_new(struct config *config, sd_event *event, struct daemon **ret, char **ret_error);
 
 /* The data plane stays. */
 struct daemon *daemon_free(struct daemon *daemon);
@@ -66,6 +82,13 @@ struct daemon_service *daemon_find_service(struct daemon *daemon, const char *na
  */
 int daemon_set_version(struct daemon *daemon, const char *service, const char *version, const char *const *backends,
 		       size_t n_backends, char **ret_error);
+
+/*
+ * Starts a rollout once the hooks agree; `replace`: in the place of the one that is under way then. 0: it has started; 1: they are being asked, `started` will be called; errors as
+ * rollout_start(), or -EBUSY: another start is being asked for.
+ */
+int daemon_start_rollout(struct daemon_service *service, const char *canary, bool replace, daemon_started started,
+			 void *context, char **ret_error);
 
 /* Takes the programs off, and all pins away. daemon_tick() must not be called any more. */
 int daemon_detach(struct daemon *daemon, char **ret_error);

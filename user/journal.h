@@ -143,6 +143,9 @@ int journal_rollout_update(struct journal *journal, const struct journal_rollout
 int journal_rollout_undo(struct journal *journal, const struct journal_rollout *rollout,
 			 const struct journal_service *service, const struct journal_decision *decision);
 
+/* Adds a row to the decisions of decision->rollout, ended or not. -EINVAL: there is no such rollout. */
+int journal_decision_add(struct journal *journal, const struct journal_decision *decision);
+
 /* The newest `limit` rollouts, newest first; of one service, or of all for NULL. */
 int journal_rollouts_list(struct journal *journal, const char *service, size_t limit, struct journal_rollouts *ret);
 

@@ -223,6 +223,13 @@ static int add_decision(struct journal *journal, int64_t rollout, const struct j
 			   NULL, "i", rollout);
 }
 
+int journal_decision_add(struct journal *journal, const struct journal_decision *decision)
+{
+	int r = journal_begin(journal, true);
+
+	return r < 0 ? r : journal_end(journal, add_decision(journal, decision->rollout, decision));
+}
+
 static void read_decision(struct reader *reader, void *item)
 {
 	struct journal_decision *decision = item;

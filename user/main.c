@@ -140,7 +140,7 @@ static int run(struct config *config)
 	if (r)
 		config_free(config);
 	else
-		r = daemon_new(config, &program.daemon, &error);
+		r = daemon_new(config, program.event, &program.daemon, &error);
 	if (!r) {
 		program.api = (struct api){ program.daemon, on_detached, &program };
 		log_start(program.daemon);

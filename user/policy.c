@@ -165,8 +165,11 @@ static bool stays_held(struct policy_state *state, const struct finding *f, enum
 	if (f->data == FINDING_DATA_ERROR || state->held == POLICY_HELD_MANUAL || state->held == POLICY_HELD_FAILED ||
 	    state->held == POLICY_HELD_OTHER)
 		return true;
-	if (state->held == POLICY_HELD_GATE && wait == POLICY_WAIT_GATE)
+	if (state->held == POLICY_HELD_GATE && wait == POLICY_WAIT_GATE) {
+		if (f->gate_refused)
+			policy_rules_say_gate(f, state->reason); /* its last answer, or another gate's */
 		return true;
+	}
 	if (state->held == POLICY_HELD_DEADLINE && wait != POLICY_WAIT_NOT && wait != POLICY_WAIT_MANUAL)
 		return true;
 	d->kind = POLICY_RESUME;

@@ -226,7 +226,7 @@ static void say_time(const struct policy_plan *plan, const struct policy_state *
 		    plan->step[state->step].min_s);
 }
 
-static void say_gate(const struct finding *f, char reason[FINDING_REASON])
+void policy_rules_say_gate(const struct finding *f, char reason[FINDING_REASON])
 {
 	SAY(reason, "gate %s %s", f->gate, *f->gate_why ? f->gate_why : "is closed");
 }
@@ -274,7 +274,7 @@ void policy_print_waiting(const struct policy_plan *plan, const struct policy_st
 	case POLICY_WAIT_TIME: say_time(plan, state, reason); break;
 	case POLICY_WAIT_EVIDENCE: say_evidence(state, &finding->sli[sli], reason); break;
 	case POLICY_WAIT_BURN: say_burn(finding, reason); break;
-	case POLICY_WAIT_GATE: say_gate(finding, reason); break;
+	case POLICY_WAIT_GATE: policy_rules_say_gate(finding, reason); break;
 	case POLICY_WAIT_BUDGET: say_budget(plan, state, finding, reason); break;
 	case POLICY_WAIT_END: say_end(state, reason); break;
 	case POLICY_WAIT_MANUAL: SAY(reason, "the step has passed, its gate waits for an operator's resume"); break;

@@ -48,6 +48,9 @@ bool policy_rules_is_experiment(const struct policy_plan *plan, const struct pol
 enum policy_wait policy_rules_wait(const struct policy_plan *plan, const struct policy_state *state,
 				   const struct finding *finding, unsigned *ret_sli);
 
+/* The sentence for a gate that is closed. */
+void policy_rules_say_gate(const struct finding *finding, char reason[FINDING_REASON]);
+
 /* The sentence for a step past its deadline: inconclusive, and what would settle it. */
 void policy_rules_say_inconclusive(const struct policy_plan *plan, const struct policy_state *state,
 				   const struct finding *finding, char reason[FINDING_REASON]);

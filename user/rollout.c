@@ -97,6 +97,7 @@ int rollout_commit(struct rollout *rollout, struct rollout *to, const struct pol
 	if (decision->kind == POLICY_START || decision->kind == POLICY_ADVANCE)
 		judge_step_begin(rollout->judge, 0);
 	rollout->since_checkpoint_s = 0;
+	rollout_tell(rollout, decision);
 	return 0;
 }
 
@@ -104,6 +105,25 @@ static void write_late(struct rollout *rollout)
 {
 	if (rollout->unwritten)
 		rollout->unwritten = rollout_write(rollout, &rollout->last_decision, rollout->last_decision_s, NULL);
+}
+
+int rollout_propose(const struct rollout *rollout, const char *canary, bool replace, double unix_s,
+		    struct policy_decision *ret, unsigned *ret_steps, char **ret_error)
+{
+	bool busy = rollout->active && (!replace || !strcmp(canary, rollout->canary));
+	struct policy_state state;
+	struct policy_plan plan;
+	int r = busy ? rollout_refuse_busy(rollout, canary, ret_error) :
+		       rollout_check_canary(rollout, canary, unix_s, ret_error);
+
+	if (r)
+		return r;
+	plan_from_config(&rollout->service->rollout, &rollout->config->judge, &plan);
+	r = policy_start(&plan, &state, ret);
+	if (r)
+		return error_set(ret_error, r, "the steps of service %s are no plan", rollout->service->name);
+	*ret_steps = plan.n_steps;
+	return 0;
 }
 
 int rollout_start(struct rollout *rollout, const char *canary, double unix_s, char **ret_error)
@@ -183,8 +203,7 @@ int rollout_tick(struct rollout *rollout, const struct sample *sample, double un
 	}
 	judge_tick(rollout->judge, sample, &rollout->finding);
 	look_at_clock(rollout, sample, unix_s);
-	to = *rollout;
-	policy_tick(&to.plan, &to.policy, &to.finding, sample->elapsed_ns / 1e9, &decision);
+	rollout_decide(rollout, &to, sample->elapsed_ns / 1e9, &decision);
 	if (decision.kind == POLICY_NONE) {
 		rollout->policy = to.policy;
 		rollout->since_checkpoint_s += sample->elapsed_ns / 1e9;

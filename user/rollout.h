@@ -7,6 +7,7 @@
 #define CANARYD_ROLLOUT_H
 
 #include "user/config.h"
+#include "user/consent.h"
 #include "user/inventory.h"
 #include "user/journal.h"
 #include "user/judge.h"
@@ -14,11 +15,27 @@
 
 struct rollout;
 
+struct rollout_view;
+
+/* Who else has a say, or is to know: the hooks. */
+struct rollout_gates {
+	/*
+	 * May the rollout move on? Asked in every tick in which it would. Who does not agree, and what of them, is
+	 * written as struct finding has it. NULL: nobody is asked.
+	 */
+	enum consent_verdict (*ask)(const struct rollout_view *view, const struct policy_decision *move, char gate[64],
+				    char why[CONSENT_WHY], void *context);
+	/* A decision has taken effect; must not change the rollout. NULL: nobody is told. */
+	void (*decided)(const struct rollout_view *view, const struct policy_decision *decision, void *context);
+	void *context;
+};
+
 /* What a rollout works with. All of it must outlive the rollout. */
 struct rollout_environment {
 	struct journal *journal;
 	struct canary_split *split; /* the service's, in the kernel */
 	const char *boot_id;
+	struct rollout_gates gates;
 };
 
 /* What there is to see. Strings are valid until the next call that changes the rollout. */
@@ -74,6 +91,13 @@ int rollout_supersede(struct rollout *rollout, const char *canary, double unix_s
  */
 int rollout_undo(struct rollout *rollout, double unix_s, char **ret_error);
 
+/*
+ * What rollout_start() would decide, after rollout_supersede() where `replace` is set, and in how many steps; nothing is
+ * changed. Errors as there.
+ */
+int rollout_propose(const struct rollout *rollout, const char *canary, bool replace, double unix_s,
+		    struct policy_decision *ret, unsigned *ret_steps, char **ret_error);
+
 enum rollout_verb {
 	ROLLOUT_PAUSE,
 	ROLLOUT_RESUME,
@@ -90,6 +114,9 @@ int rollout_operate(struct rollout *rollout, enum rollout_verb verb, double unix
  * written later.
  */
 int rollout_tick(struct rollout *rollout, const struct sample *sample, double unix_s, char **ret_error);
+
+/* Writes a sentence among the decisions of the service's last rollout, ended or not. Errors as the journal's. */
+int rollout_note(struct rollout *rollout, const char *sentence, double unix_s, char **ret_error);
 
 struct rollout_view rollout_view(const struct rollout *rollout);
 bool rollout_is_active(const struct rollout *rollout);

@@ -53,6 +53,15 @@ int rollout_write(struct rollout *to, const struct policy_decision *decision, do
 /* Writes where the rollout is, for the case that the daemon ends; not synced. */
 void rollout_checkpoint(struct rollout *rollout);
 
+/*
+ * What this tick decides, and the rollout it leads to: policy_tick(), with the consent of others to a move. Their
+ * answer is left in rollout->finding.
+ */
+void rollout_decide(struct rollout *rollout, struct rollout *to, double elapsed_s, struct policy_decision *ret);
+
+/* Tells others of a decision that has taken effect. */
+void rollout_tell(const struct rollout *rollout, const struct policy_decision *decision);
+
 /* Takes the journal's own sentence for `r` where it has one. Returns `r`. */
 int rollout_journal_failed(const struct rollout *rollout, int r, char **ret_error);
 

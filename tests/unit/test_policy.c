@@ -130,6 +130,9 @@ static void a_gate_holds_once_it_has_refused(void **state)
 	assert_int_equal(tick(x, 1), POLICY_HOLD);
 	assert_int_equal(x->state.held, POLICY_HELD_GATE);
 	assert_string_equal(x->state.reason, "gate tickets does not agree: exit status 1");
+	strcpy(x->f.gate_why, "does not agree: exit status 2");
+	assert_int_equal(tick(x, 1), POLICY_NONE);
+	assert_string_equal(x->state.reason, "gate tickets does not agree: exit status 2");
 	x->f.gate_refused = false; /* asked again */
 	assert_int_equal(until(x, 5000), POLICY_NONE);
 	assert_true(x->state.weight == x->plan.step[0].weight);

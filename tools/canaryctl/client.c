@@ -9,6 +9,7 @@
 
 #define CONNECT_TIMEOUT_MS 5000L
 #define ANSWER_TIMEOUT_MS 30000L
+#define VERB_TIMEOUT_MS 86400000L /* hooks may be asked first: each has a timeout of its own */
 #define ANSWER_MAX_BYTES (64u << 20)
 
 struct client {
@@ -96,6 +97,7 @@ static void prepare(struct client *client, const char *method, const char *url, 
 
 	curl_easy_setopt(curl, CURLOPT_URL, url);
 	curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, strcmp(method, "GET") ? VERB_TIMEOUT_MS : ANSWER_TIMEOUT_MS);
 	if (strcmp(method, "GET") != 0) {
 		curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS, body ? body : "");
 		curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
@@ -104,7 +106,6 @@ static void prepare(struct client *client, const char *method, const char *url, 
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, ANSWER_TIMEOUT_MS);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, receive);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, reply);
 }

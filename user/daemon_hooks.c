@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where the rollouts of the daemon's services meet their hooks. */
+#include "user/daemon_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/error.h"
+#include "user/log.h"
+
+static struct hooks_message message_of(const struct daemon_service *service, const struct rollout_view *view,
+				       const struct policy_decision *decision)
+{
+	return (struct hooks_message){
+		.rollout = view->id,
+		.service = service->config->name,
+		.canary = view->last_canary ?: "",
+		.baseline = view->last_baseline ?: "",
+		.state = policy_status_name(view->policy->status),
+		.phase = policy_phase_name(view->policy->phase),
+		.steps = view->plan->n_steps,
+		.decision = decision,
+	};
+}
+
+static enum consent_verdict ask_hooks(const struct rollout_view *view, const struct policy_decision *move, char gate[64],
+				      char why[CONSENT_WHY], void *context)
+{
+	struct daemon_service *service = context;
+	struct hooks_message message = message_of(service, view, move);
+
+	return hooks_ask(service->hooks, &message, gate, why);
+}
+
+static void on_decided(const struct rollout_view *view, const struct policy_decision *decision, void *context)
+{
+	struct daemon_service *service = context;
+	struct hooks_message message = message_of(service, view, decision);
+
+	hooks_decided(service->hooks, &message);
+}
+
+/* The hook's failure is news of the rollout it was to be told about, if that is still the last one. */
+static void on_note(int64_t rollout, const char *sentence, void *context)
+{
+	struct daemon_service *service = context;
+	char *error = NULL;
+
+	log_warning("service %s: %s", service->config->name, sentence);
+	if (!service->rollout || rollout_view(service->rollout).id != rollout)
+		return;
+	if (rollout_note(service->rollout, sentence, daemon_unix_s(), &error))
+		log_warning("service %s: this is not in the journal: %s", service->config->name, error ?: "out of memory");
+	free(error);
+}
+
+int daemon_open_hooks(struct daemon *daemon, struct daemon_service *service, struct rollout_gates *ret)
+{
+	const struct hooks_environment environment = { daemon->fetch, daemon->commands, on_note, service };
+	int r = hooks_new(&environment, service->config, &service->hooks);
+
+	if (!r)
+		*ret = (struct rollout_gates){ ask_hooks, on_decided, service };
+	return r;
+}
+
+/* ---- starts ---------------------------------------------------------------------------------------------- */
+
+static int begin(struct daemon_service *service, const char *canary, bool replace, char **ret_error)
+{
+	double now_s = daemon_unix_s();
+	int r = replace ? rollout_supersede(service->rollout, canary, now_s, ret_error) : 0;
+
+	return r ? r : rollout_start(service->rollout, canary, now_s, ret_error);
+}
+
+static void on_start_answer(bool agree, const char *sentence, void *context)
+{
+	struct daemon_service *service = context;
+	daemon_started started = service->started;
+	char *error = NULL;
+	int r;
+
+	if (agree)
+		r = begin(service, service->starting, service->replacing, &error);
+	else
+		r = error_set(&error, -EBUSY, "the rollout of %s is not started: %s (see to it and start again)",
+			      service->starting, sentence);
+	service->starting[0] = '\0';
+	log_notice("service %s: %s", service->config->name, r ? error ?: strerror(-r) : rollout_view(service->rollout).reason);
+	started(service, r, error, service->started_context);
+}
+
+static struct hooks_message start_message(const struct daemon_service *service, const char *canary, unsigned steps,
+					  const struct policy_decision *decision)
+{
+	return (struct hooks_message){
+		.service = service->config->name,
+		.canary = canary,
+		.baseline = rollout_view(service->rollout).baseline,
+		.state = policy_status_name(POLICY_RUNNING),
+		.phase = policy_phase_name(POLICY_WARMUP),
+		.steps = steps,
+		.decision = decision,
+	};
+}
+
+int daemon_start_rollout(struct daemon_service *service, const char *canary, bool replace, daemon_started started,
+			 void *context, char **ret_error)
+{
+	struct policy_decision decision;
+	struct hooks_message message;
+	unsigned steps;
+	int r;
+
+	if (*service->starting)
+		return error_set(ret_error, -EBUSY, "hooks of service %s are being asked whether %s may start (wait for them)",
+				 service->config->name, service->starting);
+	r = rollout_propose(service->rollout, canary, replace, daemon_unix_s(), &decision, &steps, ret_error);
+	if (r)
+		return r;
+	message = start_message(service, canary, steps, &decision);
+	service->started = started;
+	service->started_context = context;
+	r = hooks_ask_start(service->hooks, &message, on_start_answer, service);
+	if (r < 0)
+		return error_set(ret_error, r, "the hooks of service %s cannot be asked: %s", service->config->name, strerror(-r));
+	if (r > 0)
+		return begin(service, canary, replace, ret_error);
+	snprintf(service->starting, sizeof(service->starting), "%s", canary);
+	service->replacing = replace;
+	return 1;
+}

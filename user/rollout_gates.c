@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The consent of others to what the policy would do next, and notes among its decisions. */
+#include "user/rollout_internal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "user/error.h"
+
+/*
+ * What a tick would do were every gate open: its decision, or, where a hold is to lift first, the one that follows at
+ * once. True where it moves the rollout on.
+ */
+static bool next_move(const struct rollout *to, const struct policy_decision *decision, struct policy_decision *ret)
+{
+	struct policy_state state = to->policy;
+
+	*ret = *decision;
+	if (decision->kind == POLICY_RESUME)
+		policy_tick(&to->plan, &state, &to->finding, 0, ret);
+	return ret->kind == POLICY_ADVANCE || ret->kind == POLICY_PROMOTE;
+}
+
+static enum consent_verdict ask(struct rollout *rollout, const struct policy_decision *move)
+{
+	const struct rollout_gates *gates = &rollout->environment.gates;
+	struct rollout_view view = rollout_view(rollout);
+	struct finding *finding = &rollout->finding;
+	enum consent_verdict verdict = gates->ask(&view, move, finding->gate, finding->gate_why, gates->context);
+
+	finding->gates_closed = verdict != CONSENT_AGREED;
+	finding->gate_refused = verdict == CONSENT_REFUSED;
+	return verdict;
+}
+
+static void hold_for_hook(struct rollout *to, const char *gate, const char *why, struct policy_decision *ret)
+{
+	char reason[FINDING_REASON];
+
+	snprintf(reason, sizeof(reason), "hook %.60s %.120s (resume, and it is asked again)", gate, why);
+	if (policy_hold(&to->plan, &to->policy, reason, ret))
+		ret->kind = POLICY_NONE;
+}
+
+void rollout_decide(struct rollout *rollout, struct rollout *to, double elapsed_s, struct policy_decision *ret)
+{
+	enum consent_verdict verdict;
+	struct policy_decision move;
+
+	rollout->finding.gates_closed = rollout->finding.gate_refused = false;
+	*to = *rollout;
+	policy_tick(&to->plan, &to->policy, &to->finding, elapsed_s, ret);
+	if (!rollout->environment.gates.ask || !next_move(to, ret, &move))
+		return;
+	verdict = ask(rollout, &move);
+	if (verdict == CONSENT_AGREED)
+		return;
+	*to = *rollout;
+	policy_tick(&to->plan, &to->policy, &to->finding, elapsed_s, ret);
+	if (verdict == CONSENT_FAILED)
+		hold_for_hook(to, rollout->finding.gate, rollout->finding.gate_why, ret);
+}
+
+void rollout_tell(const struct rollout *rollout, const struct policy_decision *decision)
+{
+	const struct rollout_gates *gates = &rollout->environment.gates;
+	struct rollout_view view = rollout_view(rollout);
+
+	if (gates->decided)
+		gates->decided(&view, decision, gates->context);
+}
+
+int rollout_note(struct rollout *rollout, const char *sentence, double unix_s, char **ret_error)
+{
+	uint32_t weight_ppm = (uint32_t)lround(rollout->policy.weight * 1e6);
+	const struct journal_decision row = {
+		.rollout = rollout->id,
+		.t = unix_s,
+		.decision = policy_kind_name(POLICY_NOTE),
+		.state = policy_status_name(rollout->policy.status),
+		.step = (int32_t)rollout->policy.step,
+		.weight_from_ppm = weight_ppm,
+		.weight_to_ppm = weight_ppm,
+		.value = NAN,
+		.bound = NAN,
+		.reason = sentence,
+	};
+	int r = journal_decision_add(rollout->environment.journal, &row);
+
+	return r ? rollout_journal_failed(rollout, r, ret_error) : 0;
+}
