@@ -207,6 +207,70 @@ static int read_weight(const json_t *value, double *ret, char *error)
 	return *ret < 0 || *ret > 1 ? SAY(error, "weight %g is not a share: 0 … 1, 5 %% is 0.05", *ret) : 0;
 }
 
+/* ---- reading what is not in the packets ------------------------------------------------------------------ */
+
+static int read_state(const json_t *value, enum finding_state *ret, char *error)
+{
+	const char *word = json_string_value(value);
+
+	for (int i = 0; word && i <= FINDING_STATE_UNAVAILABLE; i++) {
+		if (strcmp(word, finding_state_name((enum finding_state)i)))
+			continue;
+		*ret = (enum finding_state)i;
+		return 0;
+	}
+	return SAY(error, "slis: state is no word for one");
+}
+
+static int read_counts(const json_t *pair, uint64_t *ret_n, uint64_t *ret_y, char *error)
+{
+	if (!pair)
+		return 0;
+	return read_pair(json_array_get(pair, 0), json_array_get(pair, 1), &(struct place){ .field = "slis" }, ret_n, ret_y,
+			 error);
+}
+
+static double number_or_nan(const json_t *value)
+{
+	return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+static int read_external(const json_t *from, struct sample_external *to, char *error)
+{
+	const json_t *value = json_object_get(from, "value"), *said = json_object_get(from, "said");
+
+	to->fresh = json_is_true(json_object_get(from, "fresh"));
+	to->baseline = number_or_nan(json_array_get(value, 0));
+	to->canary = number_or_nan(json_array_get(value, 1));
+	snprintf(to->said, sizeof(to->said), "%s", json_is_string(said) ? json_string_value(said) : "");
+	if (read_state(json_object_get(from, "state"), &to->state, error) ||
+	    read_counts(json_object_get(from, "baseline"), &to->baseline_n, &to->baseline_y, error))
+		return -EINVAL;
+	return read_counts(json_object_get(from, "canary"), &to->canary_n, &to->canary_y, error);
+}
+
+static int read_externals(const json_t *slis, const json_t *muted, struct sample *ret, char *error)
+{
+	const json_t *value;
+	size_t i;
+
+	if ((slis && !json_is_array(slis)) || json_array_size(slis) > FINDING_EXTERNALS)
+		return SAY(error, "slis is not a list of at most %d", FINDING_EXTERNALS);
+	json_array_foreach(slis, i, value)
+		if (read_external(value, &ret->external[i], error))
+			return -EINVAL;
+	json_array_foreach(muted, i, value) {
+		json_int_t index = json_is_integer(value) ? json_integer_value(value) : -1;
+
+		if (index < 0 || index >= FINDING_SLIS)
+			return SAY(error, "muted is not a list of numbers from 0 to %d", FINDING_SLIS - 1);
+		ret->muted[index] = true;
+	}
+	return 0;
+}
+
+/* ---- reading a line -------------------------------------------------------------------------------------- */
+
 static int read_line(json_t *line, struct record *ret, char *error)
 {
 	json_t *versions = json_object_get(line, "versions"), *version, *service = json_object_get(line, "service");
@@ -217,7 +281,8 @@ static int read_line(json_t *line, struct record *ret, char *error)
 	if (read_number(json_object_get(line, "t"), &(struct place){ .field = "t" }, &ret->t, error) ||
 	    read_elapsed(json_object_get(line, "elapsed"), &ret->elapsed_s, error) ||
 	    read_weight(json_object_get(line, "weight"), &ret->sample.weight, error) ||
-	    read_rollout(json_object_get(line, "rollout"), &ret->rollout, error))
+	    read_rollout(json_object_get(line, "rollout"), &ret->rollout, error) ||
+	    read_externals(json_object_get(line, "slis"), json_object_get(line, "muted"), &ret->sample, error))
 		return -EINVAL;
 	if (service && (!json_is_string(service) || read_name(json_string_value(service), ret->service, "service", error)))
 		return SAY(error, "service is not a name of 1 to %d bytes", RECORD_NAME - 1);
@@ -288,6 +353,57 @@ static void print_version(const char *name, const char *role, const struct sampl
 	fputc('}', out);
 }
 
+static void print_text(const char *text, FILE *out)
+{
+	json_t *string = json_string(text);
+
+	if (!string || json_dumpf(string, out, JSON_ENCODE_ANY))
+		fputs("\"\"", out); /* not UTF-8 */
+	json_decref(string);
+}
+
+static void print_value(double value, FILE *out)
+{
+	if (isfinite(value))
+		fprintf(out, "%.17g", value);
+	else
+		fputs("null", out);
+}
+
+static void print_external(const struct sample_external *e, FILE *out)
+{
+	fprintf(out, "{\"state\":\"%s\",\"fresh\":%s,\"baseline\":[%" PRIu64 ",%" PRIu64 "],\"canary\":[%" PRIu64 ",%" PRIu64
+		"],\"value\":[", finding_state_name(e->state), e->fresh ? "true" : "false", e->baseline_n, e->baseline_y,
+		e->canary_n, e->canary_y);
+	print_value(e->baseline, out);
+	fputc(',', out);
+	print_value(e->canary, out);
+	fputs("],\"said\":", out);
+	print_text(e->said, out);
+	fputc('}', out);
+}
+
+static void print_externals(const struct sample *s, FILE *out)
+{
+	const char *comma = ",\"muted\":[";
+	unsigned n = FINDING_EXTERNALS;
+
+	for (unsigned i = 0; i < FINDING_SLIS; i++) {
+		if (!s->muted[i])
+			continue;
+		fprintf(out, "%s%u", comma, i);
+		comma = ",";
+	}
+	fputs(*comma && !comma[1] ? "]" : "", out);
+	while (n > 0 && s->external[n - 1].state == FINDING_STATE_WAITING && !s->external[n - 1].fresh)
+		n--;
+	for (unsigned i = 0; i < n; i++) {
+		fputs(i ? "," : ",\"slis\":[", out);
+		print_external(&s->external[i], out);
+	}
+	fputs(n ? "]" : "", out);
+}
+
 void record_print(const struct record *record, FILE *out)
 {
 	fprintf(out, "{\"t\":%.3f,\"weight\":%.9g", record->t, record->sample.weight);
@@ -301,6 +417,7 @@ void record_print(const struct record *record, FILE *out)
 		fputs(",\"rollout\":null", out);
 	if (record->sample.suspect)
 		fputs(",\"suspect\":true", out);
+	print_externals(&record->sample, out);
 	fputs(",\"versions\":{", out);
 	if (*record->baseline)
 		print_version(record->baseline, "baseline", &record->sample.baseline, out);

@@ -10,6 +10,9 @@
  *   "elapsed": seconds           since the service's tick before; missing: from one t to the next
  *   "rollout": ID | null         the rollout under way; missing: there is one from the first canary traffic on
  *   "suspect": true              the counters went backwards or could not be read
+ *   "muted": [index, …]          SLIs of which nothing is learnt, by their place in the finding
+ *   "slis": [{"state": WORD, "fresh": bool, "baseline": [n, y], "canary": [n, y], "value": [baseline, canary],
+ *             "said": TEXT}, …]  those measured outside the packets, in the order of the configuration
  * A name nobody knows is passed over. Pure.
  */
 #ifndef CANARYD_RECORD_H

@@ -75,11 +75,17 @@ static void what_is_written_reads_back(void **state)
 		out->sample.baseline.ttfb.bucket[i] = i + 1;
 	out->sample.canary.n_backends = 1;
 	out->sample.canary.backend[0] = (struct sample_backend){ "[2001:db8::1]:80", 3, 2 };
+	out->sample.muted[0] = out->sample.muted[5] = true;
+	out->sample.external[1] = (struct sample_external){ FINDING_STATE_OK, true, 10, 1, 5, 0, 0.1, 1e-300, "a \"b\" é" };
+	out->sample.external[0] = out->sample.external[2] =
+		(struct sample_external){ .state = FINDING_STATE_TIMEOUT, .baseline = 1.0 / 3, .said = "slow" };
 	line = printed(out);
 	in = parsed(line, 0, error);
 	assert_memory_equal(in, out, sizeof(*in));
 	free(line);
 	free(in);
+	memset(out->sample.external, 0, sizeof(out->sample.external));
+	memset(out->sample.muted, 0, sizeof(out->sample.muted));
 	out->rollout = RECORD_NO_ROLLOUT;
 	memset(out->canary, 0, sizeof(out->canary));
 	memset(&out->sample.canary, 0, sizeof(out->sample.canary));
@@ -111,6 +117,8 @@ static const struct {
 	{ "{\"t\": 1, \"weight\": 0, \"rollout\": \"a\", \"versions\": {}}", "rollout is neither" },
 	{ "{\"t\": 1, \"weight\": 0, \"elapsed\": -1, \"versions\": {}}", "elapsed is negative" },
 	{ "{\"t\": 1, \"weight\": 0, \"service\": 3, \"versions\": {}}", "service is not a name" },
+	{ "{\"t\": 1, \"weight\": 0, \"muted\": [99], \"versions\": {}}", "muted is not" },
+	{ "{\"t\": 1, \"weight\": 0, \"slis\": [{\"state\": \"well\"}], \"versions\": {}}", "slis: state is no word" },
 	{ TICK("\"v\": 3"), "versions.v is not an object" },
 	{ TICK("\"v\": {\"attempts\": 1, \"failed\": 0}"), "versions.v.role is missing" },
 	{ TICK(VERSION("primary", "\"attempts\": 1, \"failed\": 0")), "versions.v.role is neither" },
