@@ -195,6 +195,8 @@ struct config {
 	char socket[CONFIG_PATH_MAX];
 	char state_dir[CONFIG_PATH_MAX];
 	char pin_dir[CONFIG_PATH_MAX];
+	char record[CONFIG_PATH_MAX]; /* "": ticks are not recorded */
+	uint32_t record_mb;
 	uint32_t flow_table; /* entries */
 	uint32_t max_backends;
 	uint32_t max_versions;

@@ -363,6 +363,10 @@ _Static_assert(offsetof(struct config_backend, address) == 0, "the text comes fi
 	  "/var/lib/canaryd", 0, 0, NULL, "directory of the journal")                                               \
 	X(CYAML_FIELD_STRING("pin_dir", MAY, struct config, pin_dir, 1),                                            \
 	  "/sys/fs/bpf/canaryd", 0, 0, NULL, "directory of the pinned maps and programs, on a BPF file system")     \
+	X(CYAML_FIELD_STRING("record", MAY, struct config, record, 1),                                              \
+	  NULL, 0, 0, NULL, "a file for every tick's counts, for canaryctl replay; without: none")                  \
+	X(CYAML_FIELD_UINT("record_mb", MAY, struct config, record_mb),                                             \
+	  "256", 1, 1048576, NULL, "MB at which that file becomes PATH.1 and another begins")                       \
 	X(CYAML_FIELD_UINT("flow_table", MAY, struct config, flow_table),                                           \
 	  "262144", 1024, 67108864, NULL, "flows the kernel remembers")                                             \
 	X(CYAML_FIELD_UINT("max_backends", MAY, struct config, max_backends),                                       \

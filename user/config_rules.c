@@ -351,6 +351,8 @@ void config_rules(struct config *config, struct config_problems *problems)
 	check_path(problems, config->socket, "socket");
 	check_path(problems, config->state_dir, "state_dir");
 	check_path(problems, config->pin_dir, "pin_dir");
+	if (*config->record)
+		check_path(problems, config->record, "record");
 	for (uint32_t s = 0; s < config->services_count; s++)
 		check_service(config, s, problems);
 	check_judge(&config->judge, problems);

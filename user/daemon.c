@@ -196,6 +196,16 @@ static int open_service(struct daemon *daemon, size_t s, char **ret_error)
 			    &service->rollout, ret_error);
 }
 
+static int open_recorder(struct daemon *daemon, char **ret_error)
+{
+	const struct config *config = daemon->config;
+
+	if (!*config->record)
+		return 0;
+	daemon->recorder = recorder_new(config->record, config->record_mb * 1000000ULL);
+	return daemon->recorder ? 0 : error_set(ret_error, -ENOMEM, "out of memory");
+}
+
 static int open_services(struct daemon *daemon, char **ret_error)
 {
 	int r = inventory_new(daemon->datapath, daemon->config, &daemon->inventory, ret_error);
@@ -238,6 +248,8 @@ int daemon_new(struct config *config, sd_event *event, struct daemon **ret, char
 	if (!r)
 		r = open_journal(daemon, ret_error);
 	if (!r)
+		r = open_recorder(daemon, ret_error);
+	if (!r)
 		r = restore_versions(daemon, ret_error);
 	if (!r)
 		r = open_datapath(daemon, ret_error);
@@ -267,6 +279,8 @@ struct daemon *daemon_free(struct daemon *daemon)
 	free(daemon->services);
 	fetch_free(daemon->fetch);
 	command_runner_free(daemon->commands);
+
+	recorder_free(daemon->recorder);
 	inventory_free(daemon->inventory);
 	datapath_close(daemon->datapath);
 	journal_close(daemon->journal);
@@ -323,6 +337,25 @@ static bool may_say(struct daemon_service *service)
 	return true;
 }
 
+static void record_tick(struct daemon *daemon, const struct daemon_service *service, const struct rollout_view *view)
+{
+	bool active = rollout_is_active(service->rollout);
+	struct record *record;
+
+	if (!daemon->recorder)
+		return;
+	record = &daemon->record;
+	*record = (struct record){
+		.elapsed_s = service->sample.elapsed_ns / 1e9,
+		.rollout = active ? view->id : RECORD_NO_ROLLOUT,
+		.sample = service->sample,
+	};
+	snprintf(record->service, sizeof(record->service), "%s", service->config->name);
+	snprintf(record->baseline, sizeof(record->baseline), "%s", view->baseline);
+	snprintf(record->canary, sizeof(record->canary), "%s", active ? view->canary : "");
+	recorder_add(daemon->recorder, record, daemon_monotonic_ns(), daemon_unix_s());
+}
+
 static void tick_service(struct daemon *daemon, struct daemon_service *service)
 {
 	struct rollout_view view = rollout_view(service->rollout);
@@ -331,6 +364,7 @@ static void tick_service(struct daemon *daemon, struct daemon_service *service)
 
 	sampler_read(service->sampler, view.baseline, view.canary, view.weight_applied, daemon_monotonic_ns(),
 		     &service->sample);
+	record_tick(daemon, service, &view);
 	r = rollout_tick(service->rollout, &service->sample, daemon_unix_s(), &error);
 	if (r > 0)
 		log_notice("service %s: %s", service->config->name, rollout_view(service->rollout).reason);

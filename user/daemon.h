@@ -11,6 +11,7 @@
 #include "user/hooks.h"
 #include "user/inventory.h"
 #include "user/journal.h"
+#include "user/recorder.h"
 #include "user/rollout.h"
 #include "user/sampler.h"
 
@@ -53,6 +54,8 @@ struct daemon {
 	int state_dir_lock;
 	struct journal *journal;
 	struct inventory *inventory;
+	struct recorder *recorder; /* NULL: ticks are not recorded */
+	struct record record;      /* the tick that is being recorded */
 	size_t n_services;
 	struct daemon_service *services; /* in the order of the configuration */
 	char boot_id[40];

@@ -69,6 +69,8 @@ static const char full[] =
 	"socket: \"/run/it's here.sock\"\n"
 	"state_dir: /srv/état\n"
 	"pin_dir: /sys/fs/bpf/c2\n"
+	"record: /var/log/ticks.jsonl\n"
+	"record_mb: 5\n"
 	"flow_table: 65536\n"
 	"max_backends: 8\n"
 	"max_versions: 6\n"
@@ -116,6 +118,7 @@ static void test_defaults(void **state)
 	assert_string_equal(config->socket, "/run/canaryd/canaryd.sock");
 	assert_string_equal(config->state_dir, "/var/lib/canaryd");
 	assert_string_equal(config->pin_dir, "/sys/fs/bpf/canaryd");
+	assert_string_equal(config->record, "");
 	assert_int_equal(config->flow_table, 262144);
 	assert_int_equal(config->max_backends, 64);
 	assert_int_equal(config->max_versions, 32);
