@@ -1,0 +1,81 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What canaryd records replays to the same decisions at the same ticks: a rollout that is promoted, then one that is
+# taken back; and a record that cannot be written is in nobody's way.
+set -u
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# Each decision of the last rollout, as both the journal and a replay have them.
+decisions() { jq -cs 'map(select(.decision) | [.decision, .state, .step, .weight_to, .sli, .reason])'; }
+journal() { lab_ctl rollout why "$1" -j | jq -c '.decisions[]' | decisions; }
+replay() { "$LAB_BUILD/canaryctl" replay -j -c "$LAB_DIR/canaryd.yaml" --service checkout "$@"; }
+
+# The times of the decisions, in ticks of the record.
+ticks_of() { jq -cs 'map(select(.decision) | .t)'; }
+journal_times() { lab_ctl rollout why "$1" -j | jq -c '[.decisions[1:][].t]'; }
+
+start_load() {
+	lab_start load client "$LAB_BUILD/lab-client" --to "$LAB_VIP4:80" --rate 800 --duration 120 \
+		--requests-per-connection 2 --timeout 3
+}
+
+checkout_config() {
+	lab_config
+	cat <<-END
+		record: $LAB_DIR/ticks.jsonl
+		judge: {warmup_s: 1, no_data_s: 2, delta: 3, delta_promotion: 4}
+		services:
+		  - name: checkout
+		    vip: $LAB_VIP4:80
+		    baseline: v1
+		    versions:
+		      - {name: v1, backends: ["$LAB_BACKEND4:8081"]}
+		      - {name: v2, backends: ["$LAB_BACKEND4:8082"]}
+		      - {name: v3, backends: ["$LAB_BACKEND4:8083"]}
+		    rollout: {steps: [{weight: 20, min_s: 1, max_s: 60}, {weight: 100, min_s: 1, max_s: 60}], bake_s: 1}
+	END
+}
+
+checkout_serve() {
+	lab_serve v1 v1 8081 --seed 1 --base-ms 1 && lab_serve v2 v2 8082 --seed 2 --base-ms 1 &&
+		lab_serve v3 v3 8083 --seed 3 --base-ms 1
+}
+
+# The times in the journal are taken after the tick's work, those of the record before: less than a tick apart.
+check_times() {
+	check_equal "$1" "$(jq -cn --argjson a "$2" --argjson b "$3" '[$a, $b] | transpose | all(.[0] - .[1] | fabs < 0.2)')" true ||
+		note "$2 $3"
+}
+
+checkout_up record
+start_load
+check "a good canary is promoted" lab_ctl rollout start checkout --canary v2 --wait --timeout 60
+sleep 1
+cp "$LAB_DIR/ticks.jsonl" "$LAB_DIR/promoted.jsonl"
+output=$(replay "$LAB_DIR/promoted.jsonl")
+check_equal "its replay is promotable" "$?:$(tail -n 1 <<<"$output" | jq -r .outcome)" 0:promotable
+check_equal "with the same decisions" "$(decisions <<<"$output")" "$(journal 1)"
+check_times "at the same ticks" "$(ticks_of <<<"$output" | jq -c '.[1:]')" "$(journal_times 1)"
+
+lab_tell v3 errors=0.2 >/dev/null
+check_exit "a bad one is taken back" 7 lab_ctl rollout start checkout --canary v3 --wait --timeout 60
+sleep 1
+cp "$LAB_DIR/ticks.jsonl" "$LAB_DIR/both.jsonl"
+output=$(replay "$LAB_DIR/both.jsonl")
+check_equal "the replay of both ends with the rollback" "$?:$(tail -n 1 <<<"$output" | jq -r .outcome)" 7:rolled_back
+check_equal "with the same decisions again" "$(decisions <<<"$output")" \
+	"$(jq -cn --argjson a "$(journal 1)" --argjson b "$(journal 2)" '$a + $b')"
+check_equal "with another constant it goes another way" \
+	"$(replay --guard-failures 1e6 --margin 90 --margin-promotion 95 --p0-rollback 0.5 "$LAB_DIR/both.jsonl" | tail -n 1 | jq -r .outcome)" undecided
+check_exit "cut in the middle of a line it is read up to there" 7 bash -c \
+	"head -c -40 '$LAB_DIR/both.jsonl' | '$LAB_BUILD/canaryctl' replay -j -c '$LAB_DIR/canaryd.yaml' --service checkout -"
+
+rm "$LAB_DIR/ticks.jsonl"
+lab_stop canaryd
+mkdir "$LAB_DIR/ticks.jsonl"
+lab_canaryd "$LAB_DIR/canaryd.yaml" || bail "canaryd does not start"
+check "a record that cannot be written is named" lab_wait_for 10 "the warning" grep -q "cannot record" "$LAB_DIR/canaryd.log"
+check_equal "and in nobody's way" "$(checkout .baseline)" v2
+lab_stop load INT
+plan
