@@ -33,7 +33,7 @@ int rollout_refuse_busy(const struct rollout *rollout, const char *canary, char 
 
 	if (!strcmp(canary, rollout->canary))
 		return error_set(ret_error, -EBUSY, "service %s has a rollout of %s under way (`canaryctl rollout wait %s` "
-				 "follows it)", name, canary, name);
+				 "follows it, `canaryctl rollout abort %s` ends it)", name, canary, name, name);
 	return error_set(ret_error, -EBUSY, "service %s has a rollout of %s under way (`canaryctl rollout start %s --canary "
 			 "%s --replace` ends it; or `canaryctl rollout abort %s` or `promote` first)", name,
 			 rollout->canary, name, canary, name);
