@@ -65,11 +65,17 @@ static void print_value(const json_t *decision, FILE *out)
 			format_factor(value).text, format_factor(bound).text);
 }
 
-static void print_counts(const json_t *counts, FILE *out)
+/* What the counts of a decision are of. */
+static const char *bad_of(const json_t *decision)
+{
+	return strcmp(field_text(decision, "sli", ""), "latency") == 0 ? "too slow" : "failed";
+}
+
+static void print_counts(const json_t *counts, const char *bad, FILE *out)
 {
 	double attempts = field_number(counts, "attempts"), failed = field_number(counts, "failed");
 
-	fprintf(out, "%s of %s failed", format_count(failed).text, format_count(attempts).text);
+	fprintf(out, "%s of %s %s", format_count(failed).text, format_count(attempts).text, bad);
 	if (attempts > 0)
 		fprintf(out, " (%s)", format_share(failed / attempts).text);
 }
@@ -88,9 +94,9 @@ static void print_numbers(const struct page *page, const json_t *decision)
 	print_value(decision, out);
 	if (field_number(baseline, "attempts") > 0 || field_number(canary, "attempts") > 0) {
 		fputs("baseline ", out);
-		print_counts(baseline, out);
+		print_counts(baseline, bad_of(decision), out);
 		fputs(", canary ", out);
-		print_counts(canary, out);
+		print_counts(canary, bad_of(decision), out);
 	}
 	fclose(out);
 	page_wrap(page, TONE_DIM, INDENT, text);
