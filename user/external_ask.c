@@ -76,7 +76,7 @@ static void on_promql(const struct fetch_result *result, void *context)
 		question_answer(q, FINDING_STATE_UNREACHABLE, NAN, "%.140s (is the url right?)", result->sentence);
 	} else {
 		promql_parse(result->status, result->body, result->body_size, &answer);
-		question_answer(q, answer.state, answer.value, answer.state == FINDING_STATE_OK ? "" : "%s", answer.said);
+		question_answer(q, answer.state, answer.value, "%s", answer.state == FINDING_STATE_OK ? "" : answer.said);
 	}
 }
 
@@ -217,5 +217,5 @@ void ask_unit(struct question *q)
 	state = unit_trend_add(&x->trend[q->role], indicator_sli(x)->measure, &reading, (double)now->now_ns / 1e9,
 			       q->role == CANARY ? now->canary_requests : now->baseline_requests, &value, said,
 			       sizeof(said));
-	question_answer(q, state, value, state == FINDING_STATE_OK ? "" : "%s", said);
+	question_answer(q, state, value, "%s", state == FINDING_STATE_OK ? "" : said);
 }
