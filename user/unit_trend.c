@@ -158,6 +158,18 @@ static void count_events(struct unit_trend *t, const struct unit_reading *now, d
 	count_restarts(t, restarts_between(&t->last, now), now_s);
 }
 
+/* Between two lives of a service nothing runs: the processes of the first are still those to compare with. */
+static void remember(struct unit_trend *t, const struct unit_reading *now)
+{
+	struct unit_reading before = t->last;
+
+	t->last = *now;
+	if (now->n_pids || now->inode != before.inode)
+		return;
+	memcpy(t->last.pids, before.pids, sizeof(before.pids));
+	t->last.n_pids = before.n_pids;
+}
+
 enum finding_state unit_trend_add(struct unit_trend *t, enum config_measure measure, const struct unit_reading *reading,
 				  double now_s, uint64_t requests, double *ret_value, char *said, size_t size)
 {
@@ -172,7 +184,7 @@ enum finding_state unit_trend_add(struct unit_trend *t, enum config_measure meas
 	if (measure == CONFIG_MEASURE_CPU_PER_REQUEST && t->begun && requests == t->last_requests &&
 	    reading->inode == t->last.inode)
 		return state;
-	t->last = *reading;
+	remember(t, reading);
 	t->last_s = now_s;
 	t->last_requests = requests;
 	t->begun = true;

@@ -239,6 +239,13 @@ static void test_restarts(void **state)
 	x->reading.inode++;
 	add(x, CONFIG_MEASURE_RESTARTS, 50, 0);
 	assert_true(x->value == 2);
+	x->reading.n_pids = 0;
+	add(x, CONFIG_MEASURE_RESTARTS, 60, 0);
+	assert_true(x->value == 2);
+	x->reading.n_pids = 1;
+	x->reading.pids[0] = 105;
+	add(x, CONFIG_MEASURE_RESTARTS, 70, 0);
+	assert_true(x->value == 3);
 }
 
 /* systemd's own count knows better; it falls when an operator starts the unit anew. */
