@@ -190,7 +190,7 @@ static int open_service(struct daemon *daemon, size_t s, char **ret_error)
 	service->sampler = sampler_new(daemon->datapath, service->inventory);
 	if (!service->sampler)
 		return error_set(ret_error, -ENOMEM, "out of memory");
-	if (daemon_open_hooks(daemon, service, &environment.gates))
+	if (daemon_open_slis(daemon, service) || daemon_open_hooks(daemon, service, &environment.gates))
 		return error_set(ret_error, -ENOMEM, "out of memory");
 	return rollout_open(&environment, daemon->config, service->config, service->inventory, daemon_unix_s(),
 			    &service->rollout, ret_error);
@@ -228,6 +228,7 @@ static int open_clients(struct daemon *daemon, sd_event *event, char **ret_error
 
 	if (!r)
 		r = command_runner_new(event, &daemon->commands);
+	daemon_open_host(daemon, event);
 	return r ? error_set(ret_error, r, "cannot make an HTTP client: %s", strerror(-r)) : 0;
 }
 
@@ -273,11 +274,13 @@ struct daemon *daemon_free(struct daemon *daemon)
 		return NULL;
 	for (size_t s = 0; s < daemon->n_services; s++) {
 		hooks_free(daemon->services[s].hooks);
+		external_free(daemon->services[s].external);
 		rollout_close(daemon->services[s].rollout);
 		sampler_free(daemon->services[s].sampler);
 	}
 	free(daemon->services);
 	fetch_free(daemon->fetch);
+	unit_bus_free(daemon->unit_bus);
 	command_runner_free(daemon->commands);
 
 	recorder_free(daemon->recorder);
@@ -364,6 +367,7 @@ static void tick_service(struct daemon *daemon, struct daemon_service *service)
 
 	sampler_read(service->sampler, view.baseline, view.canary, view.weight_applied, daemon_monotonic_ns(),
 		     &service->sample);
+	daemon_look(service, &view);
 	record_tick(daemon, service, &view);
 	r = rollout_tick(service->rollout, &service->sample, daemon_unix_s(), &error);
 	if (r > 0)
@@ -418,6 +422,7 @@ static int replace_inventory(struct daemon *daemon, const struct config *config,
 		service->config = &config->services[s];
 		service->inventory = &inventory->services[s];
 		hooks_set_config(service->hooks, service->config);
+		external_set_config(service->external, service->config);
 		rollout_set_inventory(service->rollout, config, service->config, service->inventory);
 	}
 	if (r) {

@@ -8,6 +8,7 @@
 
 #include "user/config.h"
 #include "user/datapath.h"
+#include "user/external.h"
 #include "user/hooks.h"
 #include "user/inventory.h"
 #include "user/journal.h"
@@ -35,6 +36,7 @@ struct daemon_service {
 	const struct inventory_service *inventory; /* of the present inventory */
 	struct sampler *sampler;
 	struct hooks *hooks;
+	struct external *external;
 	struct rollout *rollout;
 	char starting[CANARY_NAME_MAX]; /* the canary whose start is being asked for; "": none */
 	bool replacing;
@@ -49,6 +51,8 @@ struct daemon_service {
 struct daemon {
 	struct fetch *fetch;
 	struct command_runner *commands;
+	struct unit_bus *unit_bus;    /* NULL: no systemd here */
+	char cgroup_mount[UNIT_PATH]; /* "": no cgroup v2 */
 	struct config *config; /* the file's, with the versions that were added since */
 	struct datapath *datapath;
 	int state_dir_lock;

@@ -8,4 +8,13 @@
 /* Makes the service's hooks; *ret is for its rollout. */
 int daemon_open_hooks(struct daemon *daemon, struct daemon_service *service, struct rollout_gates *ret);
 
+/* What SLIs are looked up with on this host. */
+void daemon_open_host(struct daemon *daemon, sd_event *event);
+
+/* Makes what looks at the service's SLIs beyond the packet. 0 or -ENOMEM. */
+int daemon_open_slis(struct daemon *daemon, struct daemon_service *service);
+
+/* Puts into the service's sample what is known of them now, and begins the looks that are due. */
+void daemon_look(struct daemon_service *service, const struct rollout_view *rollout);
+
 #endif

@@ -135,6 +135,15 @@ static void speak_of_loudest(const struct finding *f, struct policy_decision *d)
 	d->counts = sli->telling;
 }
 
+/* Held by one SLI, and now by another: the sentences of SLIs begin with their names. */
+static bool by_another_sli(const struct policy_state *state, const struct finding *f)
+{
+	const char *name = f->sli[f->saying].name;
+	size_t length = strlen(name);
+
+	return strncmp(state->reason, name, length) != 0 || state->reason[length] != ':';
+}
+
 /* True when something holds the rollout, whether or not that is news. */
 static bool is_held(struct policy_state *state, const struct finding *f, struct policy_decision *d)
 {
@@ -142,8 +151,9 @@ static bool is_held(struct policy_state *state, const struct finding *f, struct 
 
 	if (why == POLICY_HELD_NOT)
 		return false;
-	if (state->status == POLICY_HELD && (state->held == why || state->held == POLICY_HELD_FAILED ||
-					     state->held == POLICY_HELD_OTHER))
+	if (state->status == POLICY_HELD && (state->held == POLICY_HELD_FAILED || state->held == POLICY_HELD_OTHER))
+		return true;
+	if (state->status == POLICY_HELD && state->held == why && (why != POLICY_HELD_SLI || !by_another_sli(state, f)))
 		return true;
 	d->kind = POLICY_HOLD;
 	if (why == POLICY_HELD_EVIDENCE)

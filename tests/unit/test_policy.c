@@ -374,6 +374,12 @@ static void test_an_sli_says(void **state)
 	assert_string_equal(x->d.sli, "cpu");
 	assert_string_equal(x->d.reason, "cpu: canary 0.95, above its bound of 0.9");
 	assert_true(x->d.value == 0.95 && x->d.bound == 0.9);
+	assert_int_equal(tick(x, 1), POLICY_NONE);
+	strcpy(sli->name, "memory");
+	assert_int_equal(tick(x, 1), POLICY_HOLD);
+	assert_string_equal(x->d.sli, "memory");
+	strcpy(sli->name, "cpu");
+	assert_int_equal(tick(x, 1), POLICY_HOLD);
 	x->f.says = FINDING_SAYS_NOTHING;
 	assert_int_equal(tick(x, 1), POLICY_RESUME);
 	x->f.says = FINDING_SAYS_FAIL;
