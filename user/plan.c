@@ -9,7 +9,7 @@ void plan_from_config(const struct config_rollout *config, const struct judge_co
 		.promote_never = config->promote == CONFIG_PROMOTE_NEVER,
 		.undo_window_s = config->undo_window_s,
 		.expire_s = config->expire_s,
-		.adaptive = { config->adaptive, config->adaptive_ratio, config->adaptive_growth, judge->margin },
+		.adaptive = { config->adaptive, config->adaptive_ratio, config->adaptive_growth, judge->margin, judge->p0_rollback },
 	};
 	for (uint32_t i = 0; i < config->steps_count && i < POLICY_STEPS; i++)
 		ret->step[ret->n_steps++] = (struct policy_step){

@@ -6,7 +6,7 @@
 #include "user/config.h"
 #include "user/policy.h"
 
-/* The steps of a service's rollouts; of the judge only its margin is asked, for adaptive steps. */
+/* The steps of a service's rollouts; of the judge its margin and floor are asked, for adaptive steps. */
 void plan_from_config(const struct config_rollout *config, const struct judge_config *judge, struct policy_plan *ret);
 
 #endif

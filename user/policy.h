@@ -39,6 +39,7 @@ struct policy_adaptive {
 	double ratio;  /* the regression to reckon with, above `margin` */
 	double growth; /* no weight is more than so many times the one before */
 	double margin; /* the judge's m */
+	double floor;  /* a share of failures up to this is no regression: the least a baseline is reckoned with */
 };
 
 struct policy_plan {

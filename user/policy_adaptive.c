@@ -12,11 +12,11 @@
 #define SAME_WEIGHT 1e-9 /* a share of flows nobody can tell from another */
 
 /* Of the baseline, half a failure more than were seen: where none was, nothing is known to be impossible. */
-static double baseline_share(const struct finding *f)
+static double baseline_share(const struct policy_adaptive *adaptive, const struct finding *f)
 {
 	const struct finding_counts *c = &f->sli[FINDING_ERRORS].counts;
 
-	return ((double)c->baseline_failed + 0.5) / ((double)c->baseline_attempts + 1);
+	return fmax(adaptive->floor, ((double)c->baseline_failed + 0.5) / ((double)c->baseline_attempts + 1));
 }
 
 /* Nats a second. Without traffic of the baseline its past, which is known well, is the comparison. */
@@ -32,7 +32,7 @@ static double drift(const struct policy_adaptive *a, const struct finding *f, do
 struct policy_adaptive_cost policy_adaptive_cost(const struct policy_adaptive *adaptive, const struct finding *finding,
 						 double weight)
 {
-	double p = baseline_share(finding), ratio = fmin(adaptive->ratio, 1 / p);
+	double p = baseline_share(adaptive, finding), ratio = fmin(adaptive->ratio, 1 / p);
 	double bound = fmax(finding->ln_bound, finding->sli[FINDING_ERRORS].rollback.ln_bound);
 	double nats = (bound + log(SEQUENTIAL_ALTERNATIVES)) * fmax(1, finding->noise);
 	double d = finding->attempts_per_s > 0 ? drift(adaptive, finding, p, ratio, weight) : 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The next weight out of the error budget. At a weight w a regression of ρ times the baseline's share of failures p
- * brings the judge D(w) nats of evidence a second (sequential_ratio_drift) and costs (ρ − 1)·p·w·R failures a second
- * beyond the baseline's, at R attempts a second of both versions. It is found after
+ * (the judge's floor where that is more) brings the judge D(w) nats of evidence a second (sequential_ratio_drift) and
+ * costs (ρ − 1)·p·w·R failures a second beyond the baseline's, at R attempts a second of both versions. It is found after
  *
  *   T(w) = (ln 1/α + ln 28)·φ / D(w) + 1 s          and has cost          X(w) = (ρ − 1)·p·w·R·T(w)
  *

@@ -347,20 +347,32 @@ static void say_next(const struct policy_plan *plan, const struct policy_state *
 	policy_adaptive_say(plan, f, &next, buf + 2, size - 2);
 }
 
+/* "step 2 of 5 passed after 60 s"; on the way to a step it is the weight that has passed. */
+static void say_lasted(const struct policy_plan *plan, const struct policy_state *state, char *buf, size_t size)
+{
+	char lasted[32], share[32];
+
+	finding_print_duration(lasted, sizeof(lasted), state->step_s);
+	finding_print_share(share, sizeof(share), state->weight);
+	if (plan->adaptive.on && !policy_adaptive_at_step(plan, state))
+		snprintf(buf, size, "%s passed after %s", share, lasted);
+	else
+		snprintf(buf, size, "step %u of %u passed after %s", state->step + 1, plan->n_steps, lasted);
+}
+
 void policy_rules_say_passed(const struct policy_plan *plan, const struct policy_state *state,
 			     const struct finding *finding, struct policy_decision *d)
 {
 	const struct finding_sli *least = NULL;
-	char lasted[32], evidence[128];
+	char lasted[80], evidence[128];
 	int used;
 
 	for (unsigned i = 0; i < finding->n_slis; i++)
 		if (is_asked(finding, i) && (!least || finding->sli[i].promotion.ln_e < least->promotion.ln_e))
 			least = &finding->sli[i];
-	finding_print_duration(lasted, sizeof(lasted), state->step_s);
+	say_lasted(plan, state, lasted, sizeof(lasted));
 	if (!least) {
-		SAY(d->reason, "step %u of %u passed after %s: no SLI asks for evidence", state->step + 1, plan->n_steps,
-		    lasted);
+		SAY(d->reason, "%s: no SLI asks for evidence", lasted);
 		return;
 	}
 	snprintf(d->sli, sizeof(d->sli), "%s", least->name);
@@ -368,7 +380,6 @@ void policy_rules_say_passed(const struct policy_plan *plan, const struct policy
 	d->bound = plain(least->promotion.ln_bound);
 	d->counts = least->counts;
 	say_promotion(finding, evidence, sizeof(evidence));
-	used = SAY(d->reason, "step %u of %u passed after %s: promotion evidence %.60s (≥ %.4g)", state->step + 1,
-		   plan->n_steps, lasted, evidence, d->bound);
+	used = SAY(d->reason, "%s: promotion evidence %.60s (≥ %.4g)", lasted, evidence, d->bound);
 	say_next(plan, state, finding, d->reason + used, sizeof(d->reason) - (size_t)used);
 }

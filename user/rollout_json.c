@@ -27,11 +27,11 @@ json_t *rollout_json_plan(const struct policy_plan *plan)
 {
 	const struct policy_adaptive *a = &plan->adaptive;
 
-	return json_pack("{s:o, s:f, s:s, s:b, s:f, s:f, s:{s:b, s:f, s:f, s:f}}", "steps", rollout_json_steps(plan),
+	return json_pack("{s:o, s:f, s:s, s:b, s:f, s:f, s:{s:b, s:f, s:f, s:f, s:f}}", "steps", rollout_json_steps(plan),
 			 "bake_s", plan->bake_s, "on_fail", plan->on_fail == POLICY_FAIL_HOLD ? "hold" : "rollback",
 			 "promote_never", plan->promote_never, "undo_window_s", plan->undo_window_s, "expire_s",
 			 plan->expire_s, "adaptive", "on", a->on, "ratio", a->ratio, "growth", a->growth, "margin",
-			 a->margin);
+			 a->margin, "floor", a->floor);
 }
 
 static int parse_step(json_t *value, struct policy_step *ret)
@@ -51,9 +51,9 @@ static int parse_newer(json_t *root, struct policy_plan *plan)
 	struct policy_adaptive *a = &plan->adaptive;
 	int never = 0, on = 0;
 
-	if (json_unpack(root, "{s?b, s?F, s?F, s?{s:b, s:F, s:F, s:F}}", "promote_never", &never, "undo_window_s",
+	if (json_unpack(root, "{s?b, s?F, s?F, s?{s:b, s:F, s:F, s:F, s:F}}", "promote_never", &never, "undo_window_s",
 			&plan->undo_window_s, "expire_s", &plan->expire_s, "adaptive", "on", &on, "ratio", &a->ratio, "growth",
-			&a->growth, "margin", &a->margin))
+			&a->growth, "margin", &a->margin, "floor", &a->floor))
 		return -EINVAL;
 	plan->promote_never = never;
 	a->on = on;

@@ -6,12 +6,12 @@ set -u
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# config ROLLOUT [LINE]: the service with three versions; ROLLOUT in braces, LINE on the top level.
+# config ROLLOUT [LINE [BUDGET]]: the service with three versions; ROLLOUT in braces, LINE on the top level.
 config() {
 	lab_config
 	cat <<-END
 		${2:-}
-		judge: {warmup_s: 1, no_data_s: 5}
+		judge: {warmup_s: 1, no_data_s: 5, budget_failures: ${3:-0}}
 		services:
 		  - name: checkout
 		    vip: $LAB_VIP4:80
@@ -106,6 +106,15 @@ test_ab() {
 	check "it says what was measured" grep -q "complete after .*: errors: canary" <<<"$(reason)"
 }
 
+test_adaptive() {
+	with '{steps: [{weight: 10, min_s: 1}, {weight: 30, min_s: 1}, {weight: 100, min_s: 1}], bake_s: 1, adaptive: true}' '' 60
+	check_exit "adaptive steps lead to the same end" 0 rollout start checkout --canary v2 --wait --timeout 120
+	check "each with its arithmetic" test "$(rollout why checkout -j | jq '[.decisions[] | select(.reason |
+		test("% next: a regression of 3 times would cost .* failures .* of 60 are left"))] | length')" -ge 2
+	rollout why checkout -j | jq -r '.decisions[] | "# \(.decision) \(.weight_to) \(.reason)"'
+	rollout undo checkout >/dev/null || bail "no way back to v1"
+}
+
 test_expiry() {
 	with '{steps: [{weight: 20, min_s: 600, max_s: 3600}], expire_s: 4}'
 	rollout start checkout --canary v2 >/dev/null && rollout pause checkout >/dev/null || bail "no pause"
@@ -146,6 +155,7 @@ test_blue_green_and_undo
 test_undo_too_late
 test_replace
 test_ab
+test_adaptive
 test_expiry
 test_blackout
 plan

@@ -87,6 +87,21 @@ static void what_cannot_be_found_costs_without_end(void **state)
 	assert_true(isinf(policy_adaptive_cost(&x->plan.adaptive, &x->f, 0.5).failures));
 }
 
+/* Twice nothing is nothing: what the judge tolerates of any version is what a perfect one is taken for. */
+static void a_perfect_baseline_is_reckoned_with_its_floor(void **state)
+{
+	struct fixture *x = *state;
+	struct policy_adaptive_cost perfect;
+
+	adapt(x, 100);
+	x->f.sli[FINDING_ERRORS].counts.baseline_failed = 0;
+	x->plan.adaptive.floor = 0.001;
+	perfect = policy_adaptive_cost(&x->plan.adaptive, &x->f, 0.05);
+	x->f.sli[FINDING_ERRORS].counts.baseline_failed = 99;
+	x->plan.adaptive.floor = 0;
+	assert_true(fabs(perfect.find_s / policy_adaptive_cost(&x->plan.adaptive, &x->f, 0.05).find_s - 1) < 0.01);
+}
+
 /* ---- the steps ------------------------------------------------------------------------------------------- */
 
 static void the_next_weight_is_the_largest_within_the_budget(void **state)
@@ -243,6 +258,7 @@ int main(void)
 		TEST(the_time_is_what_the_judge_takes),
 		TEST(it_costs_more_the_larger_the_share),
 		TEST(what_cannot_be_found_costs_without_end),
+		TEST(a_perfect_baseline_is_reckoned_with_its_floor),
 		TEST(the_next_weight_is_the_largest_within_the_budget),
 		TEST(what_was_spent_counts),
 		TEST(it_grows_by_its_factor_at_most),

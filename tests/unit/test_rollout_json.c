@@ -162,7 +162,7 @@ static void a_restart_in_any_state_changes_nothing(void **state)
 		w.plan.on_fail = i % 2 ? POLICY_FAIL_HOLD : POLICY_FAIL_ROLL_BACK;
 		w.plan.expire_s = i % 5 ? 2000 : 0;
 		w.plan.promote_never = i % 3 == 0;
-		w.plan.adaptive = (struct policy_adaptive){ i % 4 < 2, 3, 5, 1.25 };
+		w.plan.adaptive = (struct policy_adaptive){ i % 4 < 2, 3, 5, 1.25, 0.001 };
 		w.plan.step[1].manual = i % 7 == 0;
 		w.plan.step[0].max_s = 300;
 		walk_once(&w, &seed);
