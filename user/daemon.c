@@ -229,6 +229,8 @@ static int open_clients(struct daemon *daemon, sd_event *event, char **ret_error
 	if (!r)
 		r = command_runner_new(event, &daemon->commands);
 	daemon_open_host(daemon, event);
+	if (!r)
+		r = alerts_new(daemon->fetch, daemon->config, &daemon->alerts);
 	return r ? error_set(ret_error, r, "cannot make an HTTP client: %s", strerror(-r)) : 0;
 }
 
@@ -279,6 +281,7 @@ struct daemon *daemon_free(struct daemon *daemon)
 		sampler_free(daemon->services[s].sampler);
 	}
 	free(daemon->services);
+	alerts_free(daemon->alerts);
 	fetch_free(daemon->fetch);
 	unit_bus_free(daemon->unit_bus);
 	command_runner_free(daemon->commands);
@@ -390,6 +393,7 @@ void daemon_tick(struct daemon *daemon)
 	sweep(daemon);
 	for (size_t s = 0; s < daemon->n_services; s++)
 		tick_service(daemon, &daemon->services[s]);
+	daemon_tick_alerts(daemon);
 	daemon->tick_took_ns = daemon_monotonic_ns() - began_ns;
 }
 

@@ -6,6 +6,7 @@
 #ifndef CANARYD_DAEMON_H
 #define CANARYD_DAEMON_H
 
+#include "user/alerts.h"
 #include "user/config.h"
 #include "user/datapath.h"
 #include "user/external.h"
@@ -53,6 +54,7 @@ struct daemon {
 	struct command_runner *commands;
 	struct unit_bus *unit_bus;    /* NULL: no systemd here */
 	char cgroup_mount[UNIT_PATH]; /* "": no cgroup v2 */
+	struct alerts *alerts;
 	struct config *config; /* the file's, with the versions that were added since */
 	struct datapath *datapath;
 	int state_dir_lock;

@@ -17,4 +17,7 @@ int daemon_open_slis(struct daemon *daemon, struct daemon_service *service);
 /* Puts into the service's sample what is known of them now, and begins the looks that are due. */
 void daemon_look(struct daemon_service *service, const struct rollout_view *rollout);
 
+/* Facts for the alerts, after the services' tick; what is due is sent. */
+void daemon_tick_alerts(struct daemon *daemon);
+
 #endif

@@ -438,5 +438,6 @@ json_t *view_status(struct daemon *daemon)
 	set(object, "flow_table", view_flow_table(daemon));
 	set(object, "reasons", view_reasons(daemon));
 	set(object, "services", services);
+	set(object, "alerts", alerts_view(daemon->alerts));
 	return object;
 }

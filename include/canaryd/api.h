@@ -9,7 +9,9 @@
  *     interfaces: [{name, xdp: "native"|"generic", tc: "tcx"|"clsact"}],
  *     flow_table: {entries, capacity},
  *     reasons: {<reason>: packets, …},
- *     services: [<service>] }
+ *     services: [<service>],
+ *     alerts: {firing: [{alertname, service, version, severity: "page"|"ticket", began, told, summary, description}],
+ *              receivers: [{url, sent, failed, dropped, waiting}]} }   told: the receivers know
  *   service: { name, vip, protocol, mode, affinity, baseline, canary|null, epoch, generation,
  *     weight: {wanted, applied, measured|null},      share of new flows that go (wanted: should go; applied: the
  *                                                    kernel's threshold; measured: of the last 10 s) to the canary
