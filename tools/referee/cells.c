@@ -3,10 +3,10 @@
 
 #define ALIKE(p) .p_baseline = (p), .p_canary = (p), .slower = 1, .sigma = 0.5
 #define BY_SECONDS .tick_s = 1, .warmup_s = 60, .history_s = 1200, .rollout_s = 1060
-#define BY_TENTHS .tick_s = 0.1, .warmup_s = 60, .history_s = 300, .rollout_s = 160
+#define BY_TENTHS .tick_s = 0.1, .warmup_s = 60, .history_s = 1200, .rollout_s = 160
 /* A regression from the canary's first request on, judged at once. */
 #define AT_ONCE .tick_s = 1, .history_s = 120, .rollout_s = 660
-#define AT_ONCE_BY_TENTHS .tick_s = 0.1, .history_s = 60, .rollout_s = 300
+#define AT_ONCE_BY_TENTHS .tick_s = 0.1, .history_s = 120, .rollout_s = 300
 #define FAILS(p) .p_baseline = 0.001, .p_canary = (p), .slower = 1, .sigma = 0.5
 #define SLOW(factor, width) .p_baseline = 0.001, .p_canary = 0.001, .slower = (factor), .sigma = (width)
 

@@ -17,12 +17,14 @@
 #define BURST_SLOWER 1.5
 #define CLUSTER_MEAN 5.0
 #define STALL_EVERY_S 60.0
+#define STALL_LASTS_S 1.0
 #define STALL_SLOWER 3.0
 #define DAY_S 1000.0
 #define COLD_S 40.0
 #define COLD_FAILS 0.05
 #define COLD_SLOWER 1.5
 #define TAIL_FROM 0.9
+#define HISTORY_TICK_S 1.0 /* before the canary no tick is shorter: what is learnt there does not depend on it */
 
 /* The standard normal's quantile, by bisection: 4096 of them once a rollout. */
 static double normal_quantile(double p)
@@ -60,6 +62,7 @@ static void init_backends(struct world *w)
 
 		w->backend[i] = (struct world_backend){
 			.burst_until_s = -INFINITY,
+			.stall_until_s = -INFINITY,
 			.failing = unequal ? failing[kind] : 1,
 			.slower = unequal ? slower[kind] : 1,
 		};
@@ -88,9 +91,20 @@ void world_init(struct world *w, const struct cell *cell, uint64_t seed)
 
 /* ---- noise ----------------------------------------------------------------------------------------------- */
 
+/* The canary's first tick begins at 0 s, give or take the rounding of sums. */
+static bool has_canary(const struct world *w)
+{
+	return w->now_s > -w->cell->tick_s / 2;
+}
+
+static double tick_s(const struct world *w)
+{
+	return has_canary(w) ? w->cell->tick_s : fmax(HISTORY_TICK_S, w->cell->tick_s);
+}
+
 static bool happens(struct world *w, double every_s)
 {
-	return rng_uniform(&w->rng) < w->cell->tick_s / every_s;
+	return rng_uniform(&w->rng) < tick_s(w) / every_s;
 }
 
 static void turn_noise(struct world *w)
@@ -102,7 +116,8 @@ static void turn_noise(struct world *w)
 
 		if (w->cell->noise == CELL_BURST_ONE && happens(w, BURST_EVERY_S))
 			b->burst_until_s = w->now_s + BURST_LASTS_S;
-		b->stalled = w->cell->noise == CELL_CLUSTERED && happens(w, STALL_EVERY_S) ? STALL_SLOWER : 1;
+		if (w->cell->noise == CELL_CLUSTERED && happens(w, STALL_EVERY_S))
+			b->stall_until_s = w->now_s + STALL_LASTS_S;
 	}
 }
 
@@ -123,12 +138,14 @@ static struct mood mood(const struct world *w, unsigned i)
 	const struct cell *cell = w->cell;
 	const struct world_backend *b = &w->backend[i];
 	bool canary = i == WORLD_BACKENDS, bad = canary && is_bad(w);
-	struct mood m = { (bad ? cell->p_canary : cell->p_baseline) * b->failing, b->slower * b->stalled };
+	struct mood m = { (bad ? cell->p_canary : cell->p_baseline) * b->failing, b->slower };
 
 	if (w->now_s < w->shared_burst_until_s || w->now_s < b->burst_until_s) {
 		m.p += BURST_FAILS;
 		m.slower *= BURST_SLOWER;
 	}
+	if (w->now_s < b->stall_until_s - cell->tick_s / 2)
+		m.slower *= STALL_SLOWER;
 	if (cell->noise == CELL_RAMP)
 		m.p *= 1 + 0.8 * sin(2 * M_PI * w->now_s / DAY_S);
 	if (cell->noise == CELL_COLD && canary && w->now_s < COLD_S) {
@@ -178,7 +195,7 @@ static void serve(struct world *w, unsigned i, double requests_per_s, struct sam
 	struct mood m = mood(w, i);
 
 	snprintf(b->address, sizeof(b->address), "192.0.2.%u:80", i + 1);
-	b->attempts = rng_poisson(&w->rng, requests_per_s * w->cell->tick_s);
+	b->attempts = rng_poisson(&w->rng, requests_per_s * tick_s(w));
 	b->failed = failures(w, b->attempts, m.p);
 	v->attempts += b->attempts;
 	v->failed += b->failed;
@@ -187,7 +204,7 @@ static void serve(struct world *w, unsigned i, double requests_per_s, struct sam
 
 void world_tick(struct world *w, struct record *ret)
 {
-	bool canary = w->now_s > -w->cell->tick_s / 2;
+	bool canary = has_canary(w);
 	double share = canary ? CELL_SHARE : 0;
 
 	memset(ret, 0, sizeof(*ret));
@@ -195,12 +212,12 @@ void world_tick(struct world *w, struct record *ret)
 	strcpy(ret->baseline, "v1");
 	strcpy(ret->canary, canary ? "v2" : "");
 	ret->rollout = canary ? 1 : RECORD_NO_ROLLOUT;
-	ret->elapsed_s = w->cell->tick_s;
+	ret->elapsed_s = tick_s(w);
 	ret->sample.weight = share;
 	for (unsigned i = 0; i < WORLD_BACKENDS; i++)
 		serve(w, i, rate(w) * (1 - share) / WORLD_BACKENDS, &ret->sample.baseline);
 	if (canary)
 		serve(w, WORLD_BACKENDS, rate(w) * share, &ret->sample.canary);
-	w->now_s += w->cell->tick_s;
+	w->now_s += tick_s(w);
 	ret->t = w->now_s;
 }

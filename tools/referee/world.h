@@ -14,9 +14,9 @@
 
 struct world_backend {
 	double burst_until_s;
+	double stall_until_s;
 	double failing; /* its share of failures in that of all */
 	double slower;
-	double stalled; /* in this tick */
 };
 
 struct world {
