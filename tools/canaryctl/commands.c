@@ -43,7 +43,18 @@ static const struct command_option detach_options[] = {
 };
 
 /* The judge's constants follow. */
-#define WITH_JUDGE(name) static struct command_option name[8 + JUDGE_OPTIONS_MAX]
+#define WITH_JUDGE(name) static struct command_option name[16 + JUDGE_OPTIONS_MAX]
+
+WITH_JUDGE(plan_options) = {
+	{ "config", 'c', "FILE", "a configuration with SERVICE, instead of canaryd's own" },
+	{ "rate", 0, "PER-SECOND", "requests of all versions, instead of those canaryd sees" },
+	{ "error-ratio", 0, "SHARE", "of the baseline's requests that fail: 0.1% or 0.001" },
+	{ "p50", 0, "SECONDS", "the baseline's median latency; with --p95" },
+	{ "p95", 0, "SECONDS", "the baseline's p95" },
+	{ "phi", 0, "FACTOR", "the baseline's noise in units of pure chance (1)" },
+	{ "step", 0, "WEIGHT[:MIN[:MAX]]", "a step, instead of the plan's: 5% or 0.05, its least and longest time; repeatable" },
+	{ 0 },
+};
 
 WITH_JUDGE(replay_options) = {
 	{ "config", 'c', "FILE", "a configuration: its constants, and with --service that service's plan" },
@@ -55,6 +66,7 @@ WITH_JUDGE(replay_options) = {
 
 void commands_complete(void)
 {
+	judge_options_add(plan_options);
 	judge_options_add(replay_options);
 }
 
@@ -92,6 +104,11 @@ const struct command commands[] = {
 	{ "config show", "", 0, 0, "print the running configuration", NULL, NULL, run_config_show },
 	{ "flow", "CLIENT:PORT SERVICE", 2, 2, "which version and backend a client's flow goes to", NULL, NULL,
 	  run_flow },
+	{ "plan", "[SERVICE]", 0, 1, "what regressions each step would catch, and how soon",
+	  "From the service's traffic as canaryd sees it, or as the options have it; without SERVICE nothing is asked of "
+	  "canaryd. A plan with a step that cannot reach a verdict within its limit is refused with exit code 1, and with "
+	  "the share or the time that could. Times are means: half of the verdicts come sooner.",
+	  plan_options, run_plan },
 	{ "replay", "FILE", 1, 1, "what judge and policy decide on recorded ticks",
 	  "Runs the judge over the ticks of FILE (- is standard input; one JSON object a line, as the key `record` of the "
 	  "configuration makes them) and prints every decision, up to the first rollback. Needs no canaryd. Without steps "

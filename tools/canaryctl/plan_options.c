@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "replay_plan.h"
+#include "plan_options.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,39 +10,37 @@
 #include "command.h"
 #include "ctl.h"
 #include "judge_options.h"
-#include "user/config.h"
 #include "user/plan.h"
 
 /* ---- --config -------------------------------------------------------------------------------------------- */
 
-static int take_service(struct ctl *ctl, const struct config *config, const char *path, const char *name,
-			struct replay_options *options)
+static int take_config(struct ctl *ctl, const struct config *config, const char *name, const char *service,
+		       struct replay_options *options)
 {
-	const struct config_service *service = config_find_service(config, name);
+	const struct config_service *found = service ? config_find_service(config, service) : NULL;
 
+	options->judge = config->judge;
 	if (!service)
-		return ctl_error(ctl, API_EXIT_FAILED, NULL, "%s has no service %s", path, name);
-	plan_from_config(&service->rollout, &config->judge, &options->plan);
+		return API_EXIT_OK;
+	if (!found)
+		return ctl_error(ctl, API_EXIT_FAILED, NULL, "%s has no service %s", name, service);
+	options->judge = config_judge(config, found);
+	plan_from_config(&found->rollout, &options->judge, &options->plan);
 	return API_EXIT_OK;
 }
 
-static int take_config(struct ctl *ctl, const struct call *call, struct replay_options *options)
+static int take_file(struct ctl *ctl, const char *path, const char *service, struct replay_options *options)
 {
-	const char *path = call_value(call, "config", NULL), *service = call_value(call, "service", NULL);
 	struct config *config = NULL;
 	char *error = NULL;
-	int code = API_EXIT_OK;
+	int code;
 
-	if (!path)
-		return API_EXIT_OK;
 	if (config_load(path, &config, &error) < 0) {
 		ctl_error(ctl, API_EXIT_CONFIG, NULL, "%s", error ? error : "out of memory");
 		free(error);
 		return API_EXIT_CONFIG;
 	}
-	options->judge = config->judge;
-	if (service)
-		code = take_service(ctl, config, path, service, options);
+	code = take_config(ctl, config, path, service, options);
 	config_free(config);
 	return code;
 }
@@ -125,12 +123,18 @@ static int take_bake(struct ctl *ctl, const struct call *call, struct policy_pla
 	return API_EXIT_OK;
 }
 
-int replay_plan_read(struct ctl *ctl, const struct call *call, struct replay_options *ret)
+int plan_options_read(struct ctl *ctl, const struct call *call, const struct config *running, const char *service,
+		      struct replay_options *ret)
 {
 	struct replay_options options = { .judge = judge_config_default() };
+	const char *path = call_value(call, "config", NULL);
 	char reason[FINDING_REASON];
-	int code = take_config(ctl, call, &options);
+	int code = API_EXIT_OK;
 
+	if (path)
+		code = take_file(ctl, path, service, &options);
+	else if (running)
+		code = take_config(ctl, running, "canaryd", service, &options);
 	if (!code)
 		code = judge_options_read(ctl, call, &options.judge);
 	if (!code)

@@ -8,8 +8,7 @@
 #include "canaryd/api.h"
 #include "command.h"
 #include "ctl.h"
-#include "judge_options.h"
-#include "replay_plan.h"
+#include "plan_options.h"
 #include "run.h"
 #include "story.h"
 #include "user/record.h"
@@ -216,7 +215,7 @@ int run_replay(struct ctl *ctl, const struct call *call)
 {
 	struct job job = { .ctl = ctl, .path = call_argument(call, 0), .t = NAN };
 	struct replay_options options;
-	int code = replay_plan_read(ctl, call, &options);
+	int code = plan_options_read(ctl, call, NULL, call_value(call, "service", NULL), &options);
 
 	if (code)
 		return code;

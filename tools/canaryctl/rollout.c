@@ -12,6 +12,7 @@
 #include "command.h"
 #include "ctl.h"
 #include "field.h"
+#include "plan.h"
 #include "rollout_view.h"
 #include "story.h"
 #include "wait.h"
@@ -70,6 +71,7 @@ int run_rollout_start(struct ctl *ctl, const struct call *call)
 		return code;
 	if (!isnan(timeout_s) && !call_has(call, "wait"))
 		return ctl_error(ctl, API_EXIT_USAGE, "add --wait", "--timeout says how long to wait");
+	plan_warn(ctl, call_argument(call, 0));
 	body = start_body(call);
 	code = body ? ctl_request(ctl, "POST", API_ROLLOUTS, body, &rollout) : ctl_no_memory(ctl);
 	json_decref(body);

@@ -19,6 +19,7 @@ int run_config_check(struct ctl *ctl, const struct call *call);
 int run_config_show(struct ctl *ctl, const struct call *call);
 int run_flow(struct ctl *ctl, const struct call *call);
 int run_detach(struct ctl *ctl, const struct call *call);
+int run_plan(struct ctl *ctl, const struct call *call);
 int run_replay(struct ctl *ctl, const struct call *call);
 int run_version(struct ctl *ctl, const struct call *call);
 
