@@ -97,17 +97,16 @@ static bool has_evidence(const struct finding *f)
 
 /*
  * The difference is that of the last seconds, at its largest: a canary that begins to fail is taken back before its share
- * over all the time it has served has moved. That it is no accident, the judge's evidence says.
+ * over all the time it has served has moved. Every span is looked at, lest an incident end and begin again while a few
+ * failures grow old in the window. That it is no accident, the judge's evidence says.
  */
 static bool is_far_worse(const struct config_alert_rules *rules, const struct alert_facts *facts,
 			 const struct alert_window *window, struct finding_counts *ret)
 {
-	static const double spans_s[] = { 2, 4, ALERT_WINDOW_S };
-
 	if (!has_evidence(facts->finding))
 		return false;
-	for (unsigned i = 0; i < sizeof(spans_s) / sizeof(*spans_s); i++) {
-		struct finding_counts c = recent(window, facts->now_s, spans_s[i]);
+	for (unsigned seconds = 2; seconds <= ALERT_WINDOW_S; seconds++) {
+		struct finding_counts c = recent(window, facts->now_s, seconds);
 		double delta = share(c.canary_failed, c.canary_attempts) - share(c.baseline_failed, c.baseline_attempts);
 
 		if (c.canary_failed < FAILURES_LEAST || delta * 100 < rules->error_delta_percent)

@@ -124,6 +124,37 @@ static void a_difference_that_begins_pages(void **state)
 	assert_int_equal(judge(x), ON(ERROR_DELTA));
 }
 
+/* A canary that was taken back at once is one incident, however its failures leave the window. */
+static void a_difference_ends_once(void **state)
+{
+	struct fixture *x = *state;
+	bool was_on = true;
+
+	for (int i = 0; i < 9; i++) {
+		x->sample.baseline.attempts = x->sample.canary.attempts = 100;
+		alert_window_add(&x->window, &x->sample, x->facts.now_s += 1);
+	}
+	x->sample.canary = (struct sample_version){ .attempts = 50, .failed = 20 };
+	alert_window_add(&x->window, &x->sample, x->facts.now_s += 1);
+	x->finding.holds = true;
+	x->facts.active = false;
+	x->policy.status = POLICY_ROLLED_BACK;
+	strcpy(x->policy.reason, "errors");
+	x->facts.ended = x->facts.unix_s;
+	assert_int_equal(judge(x), ON(ERROR_DELTA) | ON(ROLLED_BACK));
+	x->sample.canary = (struct sample_version){ 0 };
+	for (int i = 0; i < 80; i++) {
+		bool on;
+
+		x->facts.unix_s += 0.25;
+		alert_window_add(&x->window, &x->sample, x->facts.now_s += 0.25);
+		on = judge(x) & ON(ERROR_DELTA);
+		assert_true(was_on || !on);
+		was_on = on;
+	}
+	assert_false(was_on);
+}
+
 static void a_small_difference_tickets(void **state)
 {
 	struct fixture *x = *state;
@@ -261,6 +292,7 @@ int main(void)
 		TEST(all_is_well),
 		TEST(a_large_difference_pages),
 		TEST(a_difference_that_begins_pages),
+		TEST(a_difference_ends_once),
 		TEST(a_small_difference_tickets),
 		TEST(a_service_that_is_down_pages),
 		TEST(held_for_long_and_crash_loops),
