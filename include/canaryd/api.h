@@ -55,6 +55,7 @@
  *                                    later one, without held, data, evidence and slis
  * POST /v1/rollouts                  {service, canary?, backends?: ["ADDR:PORT", …], replace?: bool} → <rollout>, 201;
  *                                    replace: a rollout that is under way ends as aborted
+ *                                    answered once the hooks that are asked before have agreed; 409: one does not
  * POST /v1/services/NAME/pause | resume | promote | abort | undo   → <rollout>
  * GET  /v1/flow?service=NAME&client=ADDR:PORT
  *                                    {service, client, position, share, source: "flow"|"hash"|"no_backend",
