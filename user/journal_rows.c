@@ -9,86 +9,10 @@
 #include <string.h>
 
 #include "user/journal_file.h"
+#include "user/journal_read.h"
 
 #define TEXT(x) #x
 #define NUMBER(x) TEXT(x)
-
-/* ---- reading columns ------------------------------------------------------------------------------------- */
-
-/* Reads a row's columns from left to right. */
-struct reader {
-	sqlite3_stmt *statement;
-	int column;
-	bool no_memory;
-};
-
-static const char *read_text(struct reader *reader)
-{
-	const char *text = (const char *)sqlite3_column_text(reader->statement, reader->column++);
-	char *copy = text ? strdup(text) : NULL;
-
-	reader->no_memory |= text && !copy;
-	return copy;
-}
-
-static int64_t read_integer(struct reader *reader)
-{
-	return sqlite3_column_int64(reader->statement, reader->column++);
-}
-
-static double read_real(struct reader *reader, double if_null)
-{
-	int column = reader->column++;
-
-	if (sqlite3_column_type(reader->statement, column) == SQLITE_NULL)
-		return if_null;
-	return sqlite3_column_double(reader->statement, column);
-}
-
-static const void *read_blob(struct reader *reader, size_t *ret_size)
-{
-	int column = reader->column++;
-	const void *data = sqlite3_column_blob(reader->statement, column);
-	size_t size = (size_t)sqlite3_column_bytes(reader->statement, column);
-	void *copy = data ? malloc(size) : NULL;
-
-	reader->no_memory |= data && !copy;
-	*ret_size = copy ? size : 0;
-	return copy ? memcpy(copy, data, size) : NULL;
-}
-
-static void free_texts(const char *const *texts, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		free((void *)texts[i]);
-}
-#define FREE_TEXTS(...)                                                                                             \
-	free_texts((const char *const[]){ __VA_ARGS__ }, sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *))
-
-/*
- * Adds a row to a list: `items` and `count` are the list's, `size` an item's, `read` fills a zeroed item. What it
- * has read of an item stays in the list also when the memory runs out, so that clearing the list frees it.
- */
-static int read_rows(struct journal *journal, sqlite3_stmt *statement, void **items, size_t *count, size_t size,
-		     void (*read)(struct reader *reader, void *item))
-{
-	struct reader reader = { .statement = statement };
-	int code;
-
-	while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
-		char *grown = reallocarray(*items, *count + 1, size);
-
-		if (grown) {
-			*items = grown;
-			memset(grown + *count * size, 0, size);
-			reader.column = 0;
-			read(&reader, grown + (*count)++ * size);
-		}
-		if (!grown || reader.no_memory)
-			return journal_refuse(journal, -ENOMEM, "out of memory (free some and try again)");
-	}
-	return code == SQLITE_DONE ? 0 : journal_fail(journal);
-}
 
 /* ---- services -------------------------------------------------------------------------------------------- */
 
@@ -101,16 +25,16 @@ int journal_service_save(struct journal *journal, const struct journal_service *
 			   (int64_t)service->generation, (int64_t)service->epoch, (int64_t)service->weight_ppm);
 }
 
-static void read_service(struct reader *reader, void *item)
+static void read_service(struct journal_reader *reader, void *item)
 {
 	struct journal_service *service = item;
 
-	service->name = read_text(reader);
-	service->baseline = read_text(reader);
-	service->canary = read_text(reader);
-	service->generation = (uint32_t)read_integer(reader);
-	service->epoch = (uint32_t)read_integer(reader);
-	service->weight_ppm = (uint32_t)read_integer(reader);
+	service->name = journal_read_text(reader);
+	service->baseline = journal_read_text(reader);
+	service->canary = journal_read_text(reader);
+	service->generation = (uint32_t)journal_read_integer(reader);
+	service->epoch = (uint32_t)journal_read_integer(reader);
+	service->weight_ppm = (uint32_t)journal_read_integer(reader);
 }
 
 int journal_service_load(struct journal *journal, const char *name, struct journal_service **ret)
@@ -125,7 +49,7 @@ int journal_service_load(struct journal *journal, const char *name, struct journ
 
 	if (r < 0)
 		return r;
-	r = read_rows(journal, statement, &service, &count, sizeof(struct journal_service), read_service);
+	r = journal_read_rows(journal, statement, &service, &count, sizeof(struct journal_service), read_service);
 	sqlite3_finalize(statement);
 	if (r == 0 && count == 0)
 		r = journal_refuse(journal, -ENOENT, "the service %s is not in it", name);
@@ -141,7 +65,7 @@ struct journal_service *journal_service_free(struct journal_service *service)
 {
 	if (!service)
 		return NULL;
-	FREE_TEXTS(service->name, service->baseline, service->canary);
+	JOURNAL_FREE_TEXTS(service->name, service->baseline, service->canary);
 	free(service);
 	return NULL;
 }
@@ -160,14 +84,14 @@ int journal_version_delete(struct journal *journal, const char *service, const c
 	return journal_run(journal, "DELETE FROM versions WHERE service = ? AND name = ?", NULL, "tt", service, name);
 }
 
-static void read_version(struct reader *reader, void *item)
+static void read_version(struct journal_reader *reader, void *item)
 {
 	struct journal_version *version = item;
 
-	version->service = read_text(reader);
-	version->name = read_text(reader);
-	version->backends = read_text(reader);
-	version->source = read_text(reader);
+	version->service = journal_read_text(reader);
+	version->name = journal_read_text(reader);
+	version->backends = journal_read_text(reader);
+	version->source = journal_read_text(reader);
 }
 
 int journal_versions_load(struct journal *journal, const char *service, struct journal_versions *ret)
@@ -181,7 +105,7 @@ int journal_versions_load(struct journal *journal, const char *service, struct j
 
 	if (r < 0)
 		return r;
-	r = read_rows(journal, statement, &items, &list.count, sizeof(*list.items), read_version);
+	r = journal_read_rows(journal, statement, &items, &list.count, sizeof(*list.items), read_version);
 	list.items = items;
 	sqlite3_finalize(statement);
 	if (r < 0)
@@ -196,7 +120,7 @@ void journal_versions_clear(struct journal_versions *versions)
 	for (size_t i = 0; i < versions->count; i++) {
 		struct journal_version *v = &versions->items[i];
 
-		FREE_TEXTS(v->service, v->name, v->backends, v->source);
+		JOURNAL_FREE_TEXTS(v->service, v->name, v->backends, v->source);
 	}
 	free(versions->items);
 	*versions = (struct journal_versions){ 0 };
@@ -230,22 +154,22 @@ int journal_decision_add(struct journal *journal, const struct journal_decision 
 	return r < 0 ? r : journal_end(journal, add_decision(journal, decision->rollout, decision));
 }
 
-static void read_decision(struct reader *reader, void *item)
+static void read_decision(struct journal_reader *reader, void *item)
 {
 	struct journal_decision *decision = item;
 
-	decision->rollout = read_integer(reader);
-	decision->t = read_real(reader, 0);
-	decision->decision = read_text(reader);
-	decision->state = read_text(reader);
-	decision->step = (int32_t)read_integer(reader);
-	decision->weight_from_ppm = (uint32_t)read_integer(reader);
-	decision->weight_to_ppm = (uint32_t)read_integer(reader);
-	decision->sli = read_text(reader);
-	decision->value = read_real(reader, NAN);
-	decision->bound = read_real(reader, NAN);
-	decision->counts = read_text(reader);
-	decision->reason = read_text(reader);
+	decision->rollout = journal_read_integer(reader);
+	decision->t = journal_read_real(reader, 0);
+	decision->decision = journal_read_text(reader);
+	decision->state = journal_read_text(reader);
+	decision->step = (int32_t)journal_read_integer(reader);
+	decision->weight_from_ppm = (uint32_t)journal_read_integer(reader);
+	decision->weight_to_ppm = (uint32_t)journal_read_integer(reader);
+	decision->sli = journal_read_text(reader);
+	decision->value = journal_read_real(reader, NAN);
+	decision->bound = journal_read_real(reader, NAN);
+	decision->counts = journal_read_text(reader);
+	decision->reason = journal_read_text(reader);
 }
 
 int journal_decisions_load(struct journal *journal, int64_t rollout, size_t limit, struct journal_decisions *ret)
@@ -263,7 +187,7 @@ int journal_decisions_load(struct journal *journal, int64_t rollout, size_t limi
 
 	if (r < 0)
 		return r;
-	r = read_rows(journal, statement, &items, &list.count, sizeof(*list.items), read_decision);
+	r = journal_read_rows(journal, statement, &items, &list.count, sizeof(*list.items), read_decision);
 	list.items = items;
 	sqlite3_finalize(statement);
 	if (r < 0)
@@ -278,7 +202,7 @@ void journal_decisions_clear(struct journal_decisions *decisions)
 	for (size_t i = 0; i < decisions->count; i++) {
 		struct journal_decision *d = &decisions->items[i];
 
-		FREE_TEXTS(d->decision, d->state, d->sli, d->counts, d->reason);
+		JOURNAL_FREE_TEXTS(d->decision, d->state, d->sli, d->counts, d->reason);
 	}
 	free(decisions->items);
 	*decisions = (struct journal_decisions){ 0 };
@@ -397,25 +321,25 @@ int journal_rollout_update(struct journal *journal, const struct journal_rollout
 	return journal_end(journal, r);
 }
 
-static void read_rollout(struct reader *reader, void *item)
+static void read_rollout(struct journal_reader *reader, void *item)
 {
 	struct journal_rollout *rollout = item;
 
-	rollout->id = read_integer(reader);
-	rollout->service = read_text(reader);
-	rollout->canary = read_text(reader);
-	rollout->baseline = read_text(reader);
-	rollout->state = read_text(reader);
-	rollout->phase = read_text(reader);
-	rollout->step = (int32_t)read_integer(reader);
-	rollout->weight_ppm = (uint32_t)read_integer(reader);
-	rollout->plan = read_text(reader);
-	rollout->policy = read_text(reader);
-	rollout->judge = read_blob(reader, &rollout->judge_size);
-	rollout->boot_id = read_text(reader);
-	rollout->started = read_real(reader, 0);
-	rollout->ended = read_real(reader, 0);
-	rollout->reason = read_text(reader);
+	rollout->id = journal_read_integer(reader);
+	rollout->service = journal_read_text(reader);
+	rollout->canary = journal_read_text(reader);
+	rollout->baseline = journal_read_text(reader);
+	rollout->state = journal_read_text(reader);
+	rollout->phase = journal_read_text(reader);
+	rollout->step = (int32_t)journal_read_integer(reader);
+	rollout->weight_ppm = (uint32_t)journal_read_integer(reader);
+	rollout->plan = journal_read_text(reader);
+	rollout->policy = journal_read_text(reader);
+	rollout->judge = journal_read_blob(reader, &rollout->judge_size);
+	rollout->boot_id = journal_read_text(reader);
+	rollout->started = journal_read_real(reader, 0);
+	rollout->ended = journal_read_real(reader, 0);
+	rollout->reason = journal_read_text(reader);
 }
 
 #define SELECT_ROLLOUTS                                                                                             \
@@ -427,7 +351,7 @@ static int read_rollouts(struct journal *journal, sqlite3_stmt *statement, struc
 {
 	struct journal_rollouts list = { 0 };
 	void *items = NULL;
-	int r = read_rows(journal, statement, &items, &list.count, sizeof(*list.items), read_rollout);
+	int r = journal_read_rows(journal, statement, &items, &list.count, sizeof(*list.items), read_rollout);
 
 	list.items = items;
 	sqlite3_finalize(statement);
@@ -490,7 +414,7 @@ void journal_rollouts_clear(struct journal_rollouts *rollouts)
 	for (size_t i = 0; i < rollouts->count; i++) {
 		struct journal_rollout *r = &rollouts->items[i];
 
-		FREE_TEXTS(r->service, r->canary, r->baseline, r->state, r->phase, r->plan, r->policy, r->judge,
+		JOURNAL_FREE_TEXTS(r->service, r->canary, r->baseline, r->state, r->phase, r->plan, r->policy, r->judge,
 			   r->boot_id, r->reason);
 	}
 	free(rollouts->items);
