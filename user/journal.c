@@ -97,6 +97,27 @@ static const char *const migrations[JOURNAL_SCHEMA] = {
 	"ALTER TABLE rollouts_2 RENAME TO rollouts;"
 	"CREATE UNIQUE INDEX rollouts_unfinished ON rollouts (service) WHERE ended IS NULL;"
 	"CREATE INDEX rollouts_by_service ON rollouts (service, id);",
+	/* 3: alerts outlive the daemon. */
+	"CREATE TABLE alerts ("
+	"  service TEXT NOT NULL,"
+	"  name TEXT NOT NULL,"
+	"  version TEXT NOT NULL,"
+	"  key TEXT NOT NULL,"
+	"  severity TEXT NOT NULL,"
+	"  action TEXT,"
+	"  summary TEXT NOT NULL,"
+	"  description TEXT NOT NULL,"
+	"  began REAL NOT NULL,"
+	"  until REAL,"
+	"  uid INTEGER NOT NULL,"
+	"  told INTEGER NOT NULL,"
+	"  PRIMARY KEY (service, name, version, key)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE posts ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  url TEXT NOT NULL,"
+	"  body TEXT NOT NULL"
+	") STRICT;",
 };
 
 /* ---- errors ---------------------------------------------------------------------------------------------- */

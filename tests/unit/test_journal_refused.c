@@ -119,7 +119,7 @@ static void test_newer(void **state)
 	assert_int_equal(journal_execute(f->journal, "PRAGMA user_version = 1000"), 0);
 	f->journal = journal_close(f->journal);
 	size = read_whole(f->path, before, sizeof(before));
-	assert_not_opened(f->path, -EPROTONOSUPPORT, "is of schema 1000, this canaryd knows up to 2 (run the canaryd");
+	assert_not_opened(f->path, -EPROTONOSUPPORT, "is of schema 1000, this canaryd knows up to 3 (run the canaryd");
 	assert_int_equal(read_whole(f->path, after, sizeof(after)), size);
 	assert_memory_equal(before, after, size);
 }
