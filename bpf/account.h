@@ -10,6 +10,13 @@
 #include "maps.h"
 #include "telemetry.h"
 
+static __always_inline struct canary_control *account_control(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&control, &zero);
+}
+
 /* The active view of a service's split: loaded once, so that one change of weight is seen whole. */
 static __always_inline struct canary_split_view *account_view(__u32 service)
 {
@@ -83,7 +90,7 @@ static __always_inline bool account_event_allowed(__u64 now_ns, __u32 *ret_suppr
 {
 	__u32 zero = 0;
 	struct canary_event_budget *budget = bpf_map_lookup_elem(&event_budget, &zero);
-	struct canary_control *settings = bpf_map_lookup_elem(&control, &zero);
+	struct canary_control *settings = account_control();
 
 	if (!budget || !settings)
 		return false;

@@ -59,6 +59,12 @@ static __always_inline __u32 decide_maglev_entry(__u64 hash)
 	return (__u32)hash & (CANARY_MAGLEV_SIZE - 1);
 }
 
+/* Has nobody renewed the lease in time? Then nobody watches the canary either. 0: there is no lease. */
+static __always_inline bool decide_lease_is_over(__u64 lease_ns, __u64 now_ns)
+{
+	return lease_ns && now_ns > lease_ns;
+}
+
 /* The canary at the low end: a greater weight moves flows only from the baseline to it, a smaller one only back. */
 static __always_inline __u16 decide_version(const struct canary_split_view *view, __u32 position)
 {

@@ -59,22 +59,47 @@ static __always_inline __u16 split_backend_of(__u32 version, __u64 hash)
 	return split_backend(index) ? index : CANARY_NONE;
 }
 
-/* Chooses version and backend. A canary that has no backends loses its flows to the baseline. Returns 0 or a reason. */
-static __always_inline int split_choose(const struct canary_flow_key *key, const struct canary_service *service,
-					const struct canary_split_view *view, struct canary_flow *flow)
+/* May a new flow go to the canary now? CANARY_EXPLAIN_HASH, or why it may not. */
+static __always_inline enum canary_explain_source split_canary_is_open(__u64 now_ns)
 {
+	struct canary_control *settings = account_control();
+
+	if (settings && decide_lease_is_over(*(volatile __u64 *)&settings->lease_ns, now_ns))
+		return CANARY_EXPLAIN_LEASE;
+	return CANARY_EXPLAIN_HASH;
+}
+
+static __always_inline bool split_is_diverted(enum canary_explain_source source)
+{
+	return source == CANARY_EXPLAIN_LEASE;
+}
+
+/*
+ * Chooses version and backend, and says by what. A canary that has no backends, or is not to get flows, loses its own
+ * to the baseline.
+ */
+static __always_inline enum canary_explain_source split_choose(const struct canary_flow_key *key,
+							       const struct canary_service *service,
+							       const struct canary_split_view *view, __u64 now_ns,
+							       struct canary_flow *flow)
+{
+	enum canary_explain_source source = CANARY_EXPLAIN_HASH;
 	__u64 hash = decide_hash(key, service);
 
 	flow->service = service->id;
 	flow->generation = view->generation;
 	flow->epoch = view->epoch;
 	flow->version = decide_version(view, decide_position(hash));
+	if (flow->version == view->canary)
+		source = split_canary_is_open(now_ns);
+	if (split_is_diverted(source))
+		flow->version = view->baseline;
 	flow->backend = split_backend_of(flow->version, hash);
 	if (flow->backend == CANARY_NONE && flow->version == view->canary) {
 		flow->version = view->baseline;
 		flow->backend = split_backend_of(flow->version, hash);
 	}
-	return flow->backend == CANARY_NONE ? CANARY_REASON_no_backend : 0;
+	return flow->backend == CANARY_NONE ? CANARY_EXPLAIN_NO_BACKEND : source;
 }
 
 /* The flow a packet belongs to, and what becomes of it. */
@@ -82,6 +107,8 @@ struct split_found {
 	struct canary_flow *in_table; /* NULL: not there, or not looked for */
 	bool opens;                   /* no packet of this connection came before */
 	bool inserted;                /* and it is in the table already */
+	bool diverted;                /* from the canary */
+	__u64 now_ns;                 /* where no flow was found: when that was */
 	struct canary_flow opened;    /* where it opens: the flow as it is then */
 };
 
@@ -89,6 +116,7 @@ struct split_found {
 static __always_inline int split_decide(const struct canary_flow_key *key, struct split_found *found)
 {
 	struct canary_service *service = split_service(key);
+	enum canary_explain_source source;
 	struct canary_split_view *view;
 
 	found->opens = true;
@@ -97,8 +125,11 @@ static __always_inline int split_decide(const struct canary_flow_key *key, struc
 	view = split_view(service->id);
 	if (!view)
 		return CANARY_REASON_no_split;
+	found->now_ns = bpf_ktime_get_ns();
 	__builtin_memset(&found->opened, 0, sizeof(found->opened));
-	return split_choose(key, service, view, &found->opened);
+	source = split_choose(key, service, view, found->now_ns, &found->opened);
+	found->diverted = split_is_diverted(source);
+	return source == CANARY_EXPLAIN_NO_BACKEND ? CANARY_REASON_no_backend : 0;
 }
 
 /* The connection this one takes the place of: where its SYN was never answered, the client has given it up. */
@@ -122,7 +153,7 @@ static __always_inline int split_find_syn(const struct canary_flow_key *key, con
 	int reason = split_decide(key, found);
 
 	if (!reason) {
-		telemetry_open(&found->opened, p, bpf_ktime_get_ns());
+		telemetry_open(&found->opened, p, found->now_ns);
 		found->inserted = !bpf_map_update_elem(&flows, key, &found->opened, BPF_NOEXIST);
 		if (found->inserted)
 			return 0;
@@ -146,6 +177,7 @@ static __always_inline int split_find(const struct canary_flow_key *key, const s
 	found->in_table = NULL;
 	found->opens = false;
 	found->inserted = false;
+	found->diverted = false;
 	if (flow_is_syn(p))
 		return split_find_syn(key, p, found);
 	found->in_table = bpf_map_lookup_elem(&flows, key);
@@ -174,10 +206,8 @@ static __always_inline int split_rewrite(struct packet *p, void *data_end, const
 
 /* A flow that no SYN opens: of datagrams, or in the middle of a stream. */
 static __always_inline void split_open(const struct canary_flow_key *key, const struct packet *p,
-				       struct canary_flow *flow, struct tally *tally)
+				       struct canary_flow *flow, __u64 now_ns, struct tally *tally)
 {
-	__u64 now_ns = bpf_ktime_get_ns();
-
 	telemetry_open(flow, p, now_ns);
 	telemetry_opened(flow, tally);
 	telemetry_request(flow, p, now_ns, tally);
@@ -195,13 +225,16 @@ static __always_inline void split_account_opened(const struct canary_flow_key *k
 	if (telemetry_is_stray(p) || !account_tally_in(flow, CANARY_STATS_SLOT(flow->version, true), &tally))
 		return;
 	if (!flow_is_syn(p)) {
-		split_open(key, p, flow, &tally);
+		split_open(key, p, flow, found->now_ns, &tally);
 	} else if (found->inserted) {
 		telemetry_opened(flow, &tally);
 		TALLY(&tally, request_packets);
 	} else {
 		account_reason(CANARY_REASON_flow_insert);
+		return;
 	}
+	if (found->diverted)
+		TALLY(&tally, diverted);
 }
 
 static __always_inline void split_account(const struct canary_flow_key *key, const struct packet *p,
@@ -275,6 +308,7 @@ static __always_inline __u16 split_explain(struct canary_explain *answer)
 	struct canary_flow *flow = bpf_map_lookup_elem(&flows, &answer->key);
 	struct canary_service *service = split_service(&answer->key);
 	struct canary_split_view *view = service ? split_view(service->id) : NULL;
+	enum canary_explain_source source;
 	struct canary_flow chosen = {};
 
 	if (service && view)
@@ -288,11 +322,12 @@ static __always_inline __u16 split_explain(struct canary_explain *answer)
 	}
 	if (!service)
 		return CANARY_EXPLAIN_NOT_SERVICE;
-	if (!view || split_choose(&answer->key, service, view, &chosen))
-		return CANARY_EXPLAIN_NO_BACKEND;
+	source = view ? split_choose(&answer->key, service, view, bpf_ktime_get_ns(), &chosen) : CANARY_EXPLAIN_NO_BACKEND;
+	if (source == CANARY_EXPLAIN_NO_BACKEND)
+		return source;
 	answer->version = chosen.version;
 	answer->backend = chosen.backend;
-	return CANARY_EXPLAIN_HASH;
+	return source;
 }
 
 /*

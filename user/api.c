@@ -322,14 +322,14 @@ static void post_service(struct api *api, const struct http_request *request, co
 
 static const char *explain_source(uint16_t source)
 {
-	static const char *const names[] = { "not_service", "flow", "hash", "no_backend" };
+	static const char *const names[] = { "not_service", "flow", "hash", "no_backend", "lease" };
 
 	return source < sizeof(names) / sizeof(*names) ? names[source] : "not_service";
 }
 
 static json_t *explain_json(const struct daemon_service *service, const char *client, const struct canary_explain *explain)
 {
-	bool found = explain->source == CANARY_EXPLAIN_FLOW || explain->source == CANARY_EXPLAIN_HASH;
+	bool found = explain->source != CANARY_EXPLAIN_NOT_SERVICE && explain->source != CANARY_EXPLAIN_NO_BACKEND;
 	json_t *version = json_null(), *backend = json_null();
 
 	for (size_t v = 0; found && v < service->inventory->n_versions; v++) {

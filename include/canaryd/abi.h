@@ -11,7 +11,7 @@
 
 #include <linux/types.h>
 
-#define CANARY_ABI 1 /* raised when a layout below changes; the pin directory carries it */
+#define CANARY_ABI 2 /* raised when a layout below changes; the pin directory carries it */
 
 #define CANARY_NAME_MAX 32 /* bytes of a service's or version's name, the final NUL included */
 #define CANARY_NONE 0xffff /* "no version", "no backend" in a 16-bit index */
@@ -188,6 +188,7 @@ struct canary_flow {
  */
 #define CANARY_COUNTERS(X)                                                                                          \
 	X(connections, "flows opened: first SYN, or first datagram")                                                \
+	X(diverted, "flows opened here though they were meant for the canary: the daemon's lease was over")         \
 	X(established, "connections answered with a SYN-ACK")                                                       \
 	X(refused, "connections refused by the server [SC]")                                                        \
 	X(syn_timeout, "connections whose SYN stayed unanswered [sC]")                                              \
@@ -291,6 +292,7 @@ struct canary_control {
 	__u32 sweep_turn;     /* which half of canary_active_flows the sweep fills */
 	__u32 events_per_cpu; /* sampled flow events a CPU may write in a second */
 	__u32 zero;
+	__u64 lease_ns;       /* the daemon is taken to be alive until then, and renews it; 0: for ever */
 };
 
 /* ---- events ---------------------------------------------------------------------------------------------- */
@@ -328,6 +330,7 @@ enum canary_explain_source {
 	CANARY_EXPLAIN_FLOW = 1, /* the flow is in the table */
 	CANARY_EXPLAIN_HASH = 2, /* it would be opened by the hash */
 	CANARY_EXPLAIN_NO_BACKEND = 3,
+	CANARY_EXPLAIN_LEASE = 4, /* at the baseline, though the hash says canary: the daemon's lease is over */
 };
 
 struct canary_explain {
@@ -352,11 +355,11 @@ CANARY_ASSERT_SIZE(canary_version, 40);
 CANARY_ASSERT_SIZE(canary_backend, 32);
 CANARY_ASSERT_SIZE(canary_backend_address, 24);
 CANARY_ASSERT_SIZE(canary_flow, 88);
-CANARY_ASSERT_SIZE(canary_counters, 240);
+CANARY_ASSERT_SIZE(canary_counters, 248);
 CANARY_ASSERT_SIZE(canary_histogram, 5904);
 CANARY_ASSERT_SIZE(canary_reasons, 88);
 CANARY_ASSERT_SIZE(canary_active_flows, 32);
-CANARY_ASSERT_SIZE(canary_control, 16);
+CANARY_ASSERT_SIZE(canary_control, 24);
 CANARY_ASSERT_SIZE(canary_event, 72);
 CANARY_ASSERT_SIZE(canary_event_budget, 16);
 CANARY_ASSERT_SIZE(canary_explain, 64);

@@ -8,6 +8,7 @@
  *   { version, uptime_s, tick_s, pin_dir,
  *     interfaces: [{name, xdp: "native"|"generic", tc: "tcx"|"clsact"}],
  *     flow_table: {entries, capacity},
+ *     lease: {s, on_expiry: "baseline"|"hold"},      without a tick for s seconds, new flows go to the baseline
  *     reasons: {<reason>: packets, …},
  *     services: [<service>],
  *     alerts: {firing: [{alertname, service, version, severity: "page"|"ticket", began, told, summary, description}],
@@ -58,7 +59,7 @@
  *                                    answered once the hooks that are asked before have agreed; 409: one does not
  * POST /v1/services/NAME/pause | resume | promote | abort | undo   → <rollout>
  * GET  /v1/flow?service=NAME&client=ADDR:PORT
- *                                    {service, client, position, share, source: "flow"|"hash"|"no_backend",
+ *                                    {service, client, position, share, source: "flow"|"hash"|"no_backend"|"lease",
  *                                    version|null, backend|null, epoch, canary_threshold}
  * GET  /v1/config                    the running configuration, as YAML that canaryd -c accepts
  * POST /v1/detach                    takes the programs off the interfaces and the pins away; the daemon ends

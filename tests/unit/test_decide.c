@@ -241,6 +241,18 @@ static void test_affinity_mask(void **state)
 	assert_true(decide_hash(&key, &service) != decide_hash(&other, &service));
 }
 
+/* A lease is good until its very nanosecond; 0 is no lease at all. */
+static void test_lease(void **state)
+{
+	(void)state;
+	assert_false(decide_lease_is_over(0, 0));
+	assert_false(decide_lease_is_over(0, UINT64_MAX));
+	assert_false(decide_lease_is_over(1000, 999));
+	assert_false(decide_lease_is_over(1000, 1000));
+	assert_true(decide_lease_is_over(1000, 1001));
+	assert_true(decide_lease_is_over(1, UINT64_MAX));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -248,7 +260,7 @@ int main(void)
 		cmocka_unit_test(test_seeds_are_independent), cmocka_unit_test(test_fixed_values),
 		cmocka_unit_test(test_monotone),      cmocka_unit_test(test_version_edges),
 		cmocka_unit_test(test_flow_affinity), cmocka_unit_test(test_client_affinity),
-		cmocka_unit_test(test_affinity_mask),
+		cmocka_unit_test(test_affinity_mask), cmocka_unit_test(test_lease),
 	};
 
 	return cmocka_run_group_tests_name("decide", tests, NULL, NULL);

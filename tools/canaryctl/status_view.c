@@ -36,6 +36,10 @@ static const struct kind aborts[] = {
 	KIND(abort_data, "client broke off a response", "CD"),
 };
 
+static const struct kind moves[] = {
+	KIND(diverted, "diverted from the canary", NULL),
+};
+
 static const struct kind signs[] = {
 	KIND(http_4xx, "HTTP 4xx", NULL),
 	KIND(late_response, "late responses", NULL),
@@ -199,6 +203,7 @@ static void print_block(struct block *block, bool verbose)
 	row_failed(block);
 	ROWS(block, failures, TONE_BAD);
 	ROWS(block, aborts, TONE_WARN);
+	ROWS(block, moves, TONE_WARN);
 	if (verbose)
 		ROWS(block, signs, TONE_PLAIN);
 	rows_latency(block, "first byte", "ttfb_seconds");
