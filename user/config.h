@@ -77,6 +77,11 @@ enum config_severity {
 	CONFIG_SEVERITY_PAGE,
 };
 
+enum config_on_expiry {
+	CONFIG_ON_EXPIRY_BASELINE = 0,
+	CONFIG_ON_EXPIRY_HOLD = 1,
+};
+
 struct config_interface {
 	char name[IFNAMSIZ];
 };
@@ -162,6 +167,12 @@ struct config_alert_rules {
 	char runbook_url[CONFIG_URL_MAX];   /* "": none; the alert's name is appended */
 };
 
+/* What the kernel does when it does not hear of the daemon any more. */
+struct config_lease {
+	double s;
+	enum config_on_expiry on_expiry;
+};
+
 struct config_service {
 	char name[CANARY_NAME_MAX];
 	char vip[ADDRESS_MAX]; /* canonical */
@@ -201,6 +212,7 @@ struct config {
 	uint32_t max_backends;
 	uint32_t max_versions;
 	uint64_t seed; /* of every service's hash: two nodes with one seed agree */
+	struct config_lease lease;
 	struct judge_config judge;
 	struct config_blackout *blackouts; /* of every service */
 	uint32_t blackouts_count;

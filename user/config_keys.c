@@ -23,6 +23,10 @@ static const cyaml_strval_t on_fails[] = {
 	{ "hold", CONFIG_ON_FAIL_HOLD },
 };
 
+static const cyaml_strval_t on_expiries[] = {
+	{ "baseline", CONFIG_ON_EXPIRY_BASELINE },
+	{ "hold", CONFIG_ON_EXPIRY_HOLD },
+};
 static const cyaml_strval_t promotes[] = { { "auto", CONFIG_PROMOTE_AUTO }, { "never", CONFIG_PROMOTE_NEVER } };
 static const cyaml_strval_t on_new_canaries[] = {
 	{ "refuse", CONFIG_ON_NEW_CANARY_REFUSE },
@@ -349,6 +353,12 @@ _Static_assert(offsetof(struct config_backend, address) == 0, "the text comes fi
 	X(CYAML_FIELD_BOOL("critical_latency", MAY, struct judge_config, critical_latency),                         \
 	  "false", 0, 0, NULL, "latency alone brings the score to 0")
 
+#define LEASE_KEYS(X)                                                                                               \
+	X(CYAML_FIELD_FLOAT("s", MAY, struct config_lease, s),                                                      \
+	  "15", 0.05, 86400, NULL, "after so long without canaryd")                                                 \
+	X(CYAML_FIELD_ENUM("on_expiry", WORD(MAY), struct config_lease, on_expiry, on_expiries, COUNT(on_expiries)), \
+	  "baseline", 0, 0, NULL, "new flows go to the baseline, or the weights hold as they are")
+
 #define CONFIG_KEYS(X)                                                                                              \
 	X(CYAML_FIELD_SEQUENCE("interfaces", LIST, struct config, interfaces, &interface_value, 1,                  \
 			       CONFIG_INTERFACES_MAX),                                                              \
@@ -375,6 +385,8 @@ _Static_assert(offsetof(struct config_backend, address) == 0, "the text comes fi
 	  "32", 1, CONFIG_VERSIONS_MAX, NULL, "versions there is room for, those of later rollouts included")       \
 	X(CYAML_FIELD_UINT("seed", MAY, struct config, seed),                                                       \
 	  "0", 0, 0, NULL, "seed of the hash: nodes with one seed send a flow to the same version")                 \
+	X(CYAML_FIELD_MAPPING("lease", MAY, struct config, lease, lease_keys_fields),                               \
+	  NULL, 0, 0, &lease_keys, "what the kernel does by itself should canaryd be gone")                         \
 	X(CYAML_FIELD_MAPPING("judge", MAY, struct config, judge, config_judge_keys_fields),                        \
 	  NULL, 0, 0, &config_judge_keys, "how sure a verdict has to be")                                           \
 	X(CYAML_FIELD_SEQUENCE("blackouts", LIST | MAY, struct config, blackouts, &blackout_value, 0,               \
@@ -421,6 +433,9 @@ static const cyaml_schema_value_t service_value = MAPPING(config_service, servic
 
 ROWS(config_judge_keys, JUDGE_KEYS);
 const struct config_table config_judge_keys = TABLE(config_judge_keys);
+
+ROWS(lease_keys, LEASE_KEYS);
+static const struct config_table lease_keys = TABLE(lease_keys);
 
 ROWS(config_keys, CONFIG_KEYS);
 const struct config_table config_keys = TABLE(config_keys);

@@ -345,6 +345,15 @@ static void check_judge(const struct judge_config *judge, struct config_problems
 			       "rolled back (lower it)", judge->hold_evidence, 1 / judge->alpha);
 }
 
+/* A tick that is late must not end it. */
+#define LEASE_TICKS 4
+static void check_lease(const struct config *config, struct config_problems *problems)
+{
+	if (config->lease.on_expiry == CONFIG_ON_EXPIRY_BASELINE && config->lease.s * 1e3 < LEASE_TICKS * config->tick_ms)
+		config_problem(problems, "lease.s", "%.10g s is less than %d ticks of %u ms (make it %.10g at least)",
+			       config->lease.s, LEASE_TICKS, config->tick_ms, LEASE_TICKS * config->tick_ms / 1e3);
+}
+
 void config_rules(struct config *config, struct config_problems *problems)
 {
 	check_interfaces(config, problems);
@@ -356,6 +365,7 @@ void config_rules(struct config *config, struct config_problems *problems)
 	for (uint32_t s = 0; s < config->services_count; s++)
 		check_service(config, s, problems);
 	check_judge(&config->judge, problems);
+	check_lease(config, problems);
 	check_blackouts(config->blackouts, config->blackouts_count, "", problems);
 	config_rules_alerts(config, problems);
 	check_counts(config, problems);

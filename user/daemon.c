@@ -163,6 +163,14 @@ static int open_datapath(struct daemon *daemon, char **ret_error)
 	return datapath_open(&options, &daemon->datapath, ret_error);
 }
 
+/* From the beginning of a tick, so that what keeps the tick from its work ends the lease. */
+static void renew_lease(struct daemon *daemon, uint64_t now_ns)
+{
+	const struct config_lease *lease = &daemon->config->lease;
+
+	datapath_set_lease(daemon->datapath, lease->on_expiry == CONFIG_ON_EXPIRY_HOLD ? 0 : now_ns + lease->s * 1e9);
+}
+
 static void keep_failed_flow(const struct canary_event *event, void *context)
 {
 	struct daemon *daemon = context;
@@ -257,6 +265,7 @@ int daemon_new(struct config *config, sd_event *event, struct daemon **ret, char
 	if (!r)
 		r = open_datapath(daemon, ret_error);
 	if (!r) {
+		renew_lease(daemon, daemon_monotonic_ns());
 		r = open_services(daemon, ret_error);
 		if (r && !datapath_adopted(daemon->datapath))
 			datapath_detach(daemon->datapath, NULL);
@@ -388,6 +397,7 @@ void daemon_tick(struct daemon *daemon)
 {
 	uint64_t began_ns = daemon_monotonic_ns();
 
+	renew_lease(daemon, began_ns);
 	watch_interfaces(daemon);
 	datapath_read_events(daemon->datapath);
 	sweep(daemon);

@@ -96,6 +96,9 @@ int datapath_set_ports(struct datapath *datapath, const struct canary_ports *por
 /* Mapped memory, valid until datapath_close(). weights.c is the one writer of splits. */
 struct canary_split *datapath_split(struct datapath *datapath, uint32_t service);
 
+/* Until `deadline_ns` (CLOCK_MONOTONIC) new flows may go to a canary; 0: for ever. */
+void datapath_set_lease(struct datapath *datapath, uint64_t deadline_ns);
+
 /* ---- measurement ------------------------------------------------------------------------------------------- */
 
 /* Sums over the CPUs. Cumulative since the maps were made. */

@@ -142,6 +142,11 @@ struct canary_split *datapath_split(struct datapath *datapath, uint32_t service)
 	return service < DATAPATH_SERVICES_MAX ? &datapath->splits[service] : NULL;
 }
 
+void datapath_set_lease(struct datapath *datapath, uint64_t deadline_ns)
+{
+	__atomic_store_n(&datapath->control->lease_ns, deadline_ns, __ATOMIC_RELEASE);
+}
+
 /* ---- measurement ------------------------------------------------------------------------------------------- */
 
 /* Sums a per-CPU value of 64-bit counters. */

@@ -434,6 +434,8 @@ json_t *view_status(struct daemon *daemon)
 	set(object, "tick_s", json_real(daemon->config->tick_ms / 1e3));
 	set(object, "tick_took_s", json_real(daemon->tick_took_ns / 1e9));
 	set(object, "pin_dir", json_string(daemon->config->pin_dir));
+	set(object, "lease", json_pack("{s:f, s:s}", "s", daemon->config->lease.s, "on_expiry",
+				       daemon->config->lease.on_expiry == CONFIG_ON_EXPIRY_HOLD ? "hold" : "baseline"));
 	set(object, "interfaces", view_interfaces(daemon));
 	set(object, "flow_table", view_flow_table(daemon));
 	set(object, "reasons", view_reasons(daemon));

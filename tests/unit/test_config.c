@@ -75,6 +75,7 @@ static const char full[] =
 	"max_backends: 8\n"
 	"max_versions: 6\n"
 	"seed: 18446744073709551615\n"
+	"lease: {s: 2.5, on_expiry: hold}\n"
 	"blackouts: [{from: 2026-12-24T18:00, to: 2027-01-02T00:00}]\n"
 	"alerts: [{url: http://alertmanager:9093}, {url: https://chat.example/x, kind: webhook, timeout_s: 1}]\n"
 	"alert_rules: {error_delta: ticket, held: off, held_s: 60, runbook_url: https://runbooks.example/canary/}\n"
@@ -123,6 +124,7 @@ static void test_defaults(void **state)
 	assert_int_equal(config->max_backends, 64);
 	assert_int_equal(config->max_versions, 32);
 	assert_true(config->seed == 0);
+	assert_true(config->lease.s == 15 && config->lease.on_expiry == CONFIG_ON_EXPIRY_BASELINE);
 	assert_int_equal(service->protocol, IPPROTO_TCP);
 	assert_int_equal(service->mode, CONFIG_MODE_DNAT);
 	assert_int_equal(service->affinity, CANARY_AFFINITY_FLOW);
@@ -275,6 +277,8 @@ static void test_equal(void **state)
 		"max_backends: 9\n",
 		"max_versions: 9\n",
 		"seed: 1\n",
+		"lease: {s: 16}\n",
+		"lease: {on_expiry: hold}\n",
 		"judge: {alpha: 0.02}\n",
 		"judge: {no_data_s: 11}\n", "judge: {aa: false}\n",
 		"    protocol: udp\n",
