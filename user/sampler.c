@@ -188,6 +188,8 @@ static void update_rates(struct series *series, uint64_t now_ns)
 	const struct rate_mark *first;
 	double elapsed_s;
 
+	if (series->n_rate && (now.attempts < last->attempts || now.connections < last->connections))
+		series->n_rate = 0; /* the counters began again, and so does the rate */
 	if (!series->n_rate || now_ns - last->now_ns >= RATE_EVERY_NS)
 		series->rate[series->n_rate++ % RATE_MARKS] = now;
 	first = &series->rate[series->n_rate > RATE_MARKS ? series->n_rate % RATE_MARKS : 0];
@@ -199,6 +201,7 @@ static void update_rates(struct series *series, uint64_t now_ns)
 static void update_quantiles(struct series *series, const struct reading *reading, uint64_t now_ns)
 {
 	const struct quantile_mark *first;
+	bool forward;
 
 	if (!series->n_quantile || now_ns - series->last_quantile_ns >= QUANTILE_EVERY_NS) {
 		struct quantile_mark *mark = &series->quantile[series->n_quantile++ % QUANTILE_MARKS];
@@ -210,8 +213,10 @@ static void update_quantiles(struct series *series, const struct reading *readin
 	first = &series->quantile[series->n_quantile > QUANTILE_MARKS ? series->n_quantile % QUANTILE_MARKS : 0];
 	series->view.ttfb = reading->ttfb;
 	series->view.connect = reading->connect;
-	histogram_subtract(&series->view.ttfb, &first->ttfb);
-	histogram_subtract(&series->view.connect, &first->connect);
+	forward = histogram_subtract(&series->view.ttfb, &first->ttfb);
+	forward = histogram_subtract(&series->view.connect, &first->connect) && forward;
+	if (!forward)
+		series->n_quantile = 0; /* as above */
 }
 
 /* ---- what the judge gets ------------------------------------------------------------------------------------ */
@@ -223,9 +228,21 @@ static uint64_t difference(uint64_t now, uint64_t before, bool *backwards)
 	return now < before ? 0 : now - before;
 }
 
+/* A sum may go on while what it is made of falls. */
+static bool any_fell(const struct canary_counters *now, const struct canary_counters *before)
+{
+	bool fell = false;
+
+#define X(name, help) fell = fell || now->name < before->name;
+	CANARY_COUNTERS(X)
+#undef X
+	return fell;
+}
+
 static void count_difference(const struct canary_counters *now, const struct canary_counters *before,
 			     uint64_t *ret_attempts, uint64_t *ret_failed, bool *backwards)
 {
+	*backwards = *backwards || any_fell(now, before);
 	*ret_attempts = difference(sampler_attempts(now), sampler_attempts(before), backwards);
 	*ret_failed = difference(sampler_failed(now), sampler_failed(before), backwards);
 	if (*ret_failed > *ret_attempts)
