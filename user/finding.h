@@ -156,6 +156,7 @@ struct finding {
 	bool blackout;          /* for the caller: a blackout window is open: nothing moves up */
 	char blackout_until[20]; /* for the caller: when it ends, local time */
 	double clock_step_s;    /* for the caller: the time of day went so much further than time passed; 0: it did not */
+	double asleep_s;        /* for the caller: the host was suspended for so long; 0: it was not */
 	double attempts_per_s;  /* of both versions, in the last minute; 0 without */
 	double score;           /* 0 … 100: shown, never decided on */
 	char reason[FINDING_REASON]; /* one sentence: the SLI, value, bound and counts that speak loudest */

@@ -49,6 +49,7 @@ static void pass_time(struct policy_state *state, const struct finding *f, doubl
 
 	if (state->status != POLICY_RUNNING)
 		state->held_s += s;
+	state->quiet_s += s;
 	if (state->status != POLICY_RUNNING && !blackout)
 		state->idle_s += s;
 	if (state->phase != POLICY_WARMUP && state->status != POLICY_PAUSED && !blackout)
@@ -144,17 +145,33 @@ static bool by_another_sli(const struct policy_state *state, const struct findin
 	return strncmp(state->reason, name, length) != 0 || state->reason[length] != ':';
 }
 
+/* One hold can have many causes after each other: each is named once, however often it comes and goes. */
+static bool is_news(struct policy_state *state, const struct finding *f, enum policy_held why)
+{
+	uint32_t cause = policy_rules_cause(f, why);
+	bool same = state->status == POLICY_HELD && state->held == why && (why != POLICY_HELD_SLI || !by_another_sli(state, f));
+	bool news = !same || (state->named & cause) != cause;
+
+	state->named = same ? state->named | cause : cause;
+	return news;
+}
+
 /* True when something holds the rollout, whether or not that is news. */
 static bool is_held(struct policy_state *state, const struct finding *f, struct policy_decision *d)
 {
 	enum policy_held why = policy_rules_held(f, d->reason);
 
+	if (why == POLICY_HELD_ERROR)
+		state->quiet_s = 0;
 	if (why == POLICY_HELD_NOT)
 		return false;
 	if (state->status == POLICY_HELD && (state->held == POLICY_HELD_FAILED || state->held == POLICY_HELD_OTHER))
 		return true;
-	if (state->status == POLICY_HELD && state->held == why && (why != POLICY_HELD_SLI || !by_another_sli(state, f)))
+	if (!is_news(state, f, why)) {
+		if (why == POLICY_HELD_SLI)
+			memcpy(state->reason, d->reason, sizeof(state->reason)); /* its last answer */
 		return true;
+	}
 	d->kind = POLICY_HOLD;
 	if (why == POLICY_HELD_EVIDENCE)
 		speak_of_loudest(f, d);
@@ -170,7 +187,7 @@ static bool stays_held(struct policy_state *state, const struct finding *f, enum
 {
 	if (state->status != POLICY_HELD)
 		return false;
-	if (state->held == POLICY_HELD_ERROR && state->held_s < SETTLED_S)
+	if (state->held == POLICY_HELD_ERROR && state->quiet_s < SETTLED_S)
 		return true;
 	if (f->data == FINDING_DATA_ERROR || state->held == POLICY_HELD_MANUAL || state->held == POLICY_HELD_FAILED ||
 	    state->held == POLICY_HELD_OTHER)

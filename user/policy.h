@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "user/finding.h"
 
@@ -98,9 +99,11 @@ struct policy_state {
 	double deadline_s;    /* step_s at which the step is called inconclusive; 0: never */
 	enum policy_held held;
 	double held_s;        /* since it was held or paused */
+	double quiet_s;       /* since the last error */
 	double idle_s;        /* held or paused in this step in all, blackouts left out */
 	bool expiry_warned;
 	bool gate_passed;     /* an operator has let this step's manual gate pass */
+	uint32_t named;       /* the causes, as policy_rules_cause() has them, that this hold has been named for */
 	char reason[FINDING_REASON]; /* of the last decision */
 };
 

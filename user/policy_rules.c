@@ -10,6 +10,12 @@
 
 #include "user/policy_adaptive.h"
 
+/* Of an error; those of SLIs are the bits of their states. */
+#define CAUSE_SAMPLE (1U << 24)
+#define CAUSE_CLOCK (1U << 25)
+#define CAUSE_SLEEP (1U << 26)
+_Static_assert(FINDING_STATE_UNAVAILABLE < 24, "causes are told apart");
+
 #define LN_LARGEST 700.0 /* e to this is still a number */
 
 #define SAY(buf, ...) snprintf(buf, FINDING_REASON, __VA_ARGS__)
@@ -78,6 +84,11 @@ enum policy_held policy_rules_held(const struct finding *finding, char reason[FI
 		SAY(reason, "%s", finding->reason);
 		return POLICY_HELD_ERROR;
 	}
+	if (finding->asleep_s > 0) {
+		SAY(reason, "the host was asleep for %s: nothing was watched meanwhile",
+		    finding_print_duration(step, sizeof(step), finding->asleep_s));
+		return POLICY_HELD_ERROR;
+	}
 	if (finding->clock_step_s != 0) {
 		SAY(reason, "the clock was set %s %s: blackouts, dates and the undo window go by it",
 		    finding_print_duration(step, sizeof(step), fabs(finding->clock_step_s)),
@@ -106,6 +117,17 @@ enum policy_held policy_rules_held(const struct finding *finding, char reason[FI
 		return POLICY_HELD_BLACKOUT;
 	}
 	return POLICY_HELD_NOT;
+}
+
+uint32_t policy_rules_cause(const struct finding *finding, enum policy_held held)
+{
+	if (held == POLICY_HELD_SLI)
+		return 1U << finding->sli[finding->saying].state;
+	if (held != POLICY_HELD_ERROR)
+		return 0;
+	if (finding->data == FINDING_DATA_ERROR)
+		return CAUSE_SAMPLE;
+	return finding->asleep_s > 0 ? CAUSE_SLEEP : CAUSE_CLOCK;
 }
 
 /* ---- waiting --------------------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #define CANARYD_POLICY_RULES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "user/finding.h"
 #include "user/policy.h"
@@ -22,6 +23,9 @@ void policy_rules_say_gauge(const struct finding *finding, struct policy_decisio
 
 /* Why nothing may move, POLICY_HELD_NOT if it may; writes the sentence if something does. */
 enum policy_held policy_rules_held(const struct finding *finding, char reason[FINDING_REASON]);
+
+/* Which of its causes a hold has, as a bit: an SLI's state, or what an error is of. 0: it has but one. */
+uint32_t policy_rules_cause(const struct finding *finding, enum policy_held held);
 
 enum policy_wait {
 	POLICY_WAIT_NOT = 0, /* the step may be left */

@@ -375,6 +375,9 @@ static void test_an_sli_says(void **state)
 	assert_string_equal(x->d.reason, "cpu: canary 0.95, above its bound of 0.9");
 	assert_true(x->d.value == 0.95 && x->d.bound == 0.9);
 	assert_int_equal(tick(x, 1), POLICY_NONE);
+	strcpy(sli->said, "canary 0.99, above its bound of 0.9");
+	assert_int_equal(tick(x, 1), POLICY_NONE);
+	assert_string_equal(x->state.reason, "cpu: canary 0.99, above its bound of 0.9");
 	strcpy(sli->name, "memory");
 	assert_int_equal(tick(x, 1), POLICY_HOLD);
 	assert_string_equal(x->d.sli, "memory");
@@ -386,6 +389,61 @@ static void test_an_sli_says(void **state)
 	assert_int_equal(tick(x, 1), POLICY_ROLL_BACK);
 	assert_string_equal(x->d.sli, "cpu");
 	assert_true(x->d.value == 0.95);
+}
+
+/* One hold, whose causes come and go: each is in the journal, once. */
+static void each_bad_answer_is_named_once(void **state)
+{
+	struct fixture *x = *state;
+	struct finding_sli *sli = &x->f.sli[2];
+
+	x->f.n_slis = 3;
+	strcpy(sli->name, "orders");
+	strcpy(sli->said, "its answer");
+	x->f.saying = 2;
+	x->f.says = FINDING_SAYS_HOLD;
+	for (unsigned turn = 0; turn < 3; turn++)
+		for (unsigned s = FINDING_STATE_OK; s <= FINDING_STATE_UNAVAILABLE; s++) {
+			sli->state = s;
+			assert_int_equal(tick(x, 1), turn == 0 ? POLICY_HOLD : POLICY_NONE);
+			assert_int_equal(tick(x, 1), POLICY_NONE);
+		}
+	x->f.says = FINDING_SAYS_NOTHING;
+	assert_int_equal(tick(x, 1), POLICY_RESUME);
+	x->f.says = FINDING_SAYS_HOLD;
+	assert_int_equal(tick(x, 1), POLICY_HOLD);
+}
+
+static void each_error_is_named_once(void **state)
+{
+	struct fixture *x = *state;
+
+	x->f.data = FINDING_DATA_ERROR;
+	assert_int_equal(tick(x, 1), POLICY_HOLD);
+	assert_int_equal(tick(x, 1), POLICY_NONE);
+	x->f = good();
+	x->f.clock_step_s = -3600;
+	assert_int_equal(tick(x, 1), POLICY_HOLD);
+	assert_non_null(strstr(x->d.reason, "the clock was set 60 min back"));
+	x->f.asleep_s = 7200;
+	assert_int_equal(tick(x, 1), POLICY_HOLD);
+	assert_non_null(strstr(x->d.reason, "the host was asleep for 2 h"));
+	assert_int_equal(tick(x, 1), POLICY_NONE);
+	x->f = good();
+	assert_int_equal(until(x, 60), POLICY_RESUME);
+	assert_int_equal(x->state.step, 0);
+}
+
+/* Errors that come again and again: it goes on ten seconds after the last, not after the first. */
+static void an_error_is_over_ten_seconds_after_the_last(void **state)
+{
+	struct fixture *x = *state;
+
+	for (unsigned i = 0; i < 200; i++) {
+		x->f.data = i % 5 ? FINDING_DATA_OK : FINDING_DATA_ERROR;
+		assert_int_equal(tick(x, 1), i ? POLICY_NONE : POLICY_HOLD);
+	}
+	assert_int_equal(until(x, 60), POLICY_RESUME);
 }
 
 int main(void)
@@ -413,6 +471,9 @@ int main(void)
 		TEST(no_limit_is_no_deadline),
 		TEST(odd_times_do_no_harm),
 		TEST(test_an_sli_says),
+		TEST(each_bad_answer_is_named_once),
+		TEST(each_error_is_named_once),
+		TEST(an_error_is_over_ten_seconds_after_the_last),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,6 +97,7 @@ static void a_sample_in_error_is_named_and_moves_nothing(void **state)
 	assert_int_equal(until(x, 3000), POLICY_NONE);
 	assert_true(x->state.weight == 0.01);
 	x->f = good();
+	assert_int_equal(until(x, 9), POLICY_NONE);
 	assert_int_equal(tick(x, 1), POLICY_RESUME);
 }
 

@@ -41,8 +41,9 @@ static void assert_same_state(const struct policy_state *a, const struct policy_
 	assert_int_equal(a->held, b->held);
 	assert_int_equal(a->gate_passed, b->gate_passed);
 	assert_int_equal(a->expiry_warned, b->expiry_warned);
+	assert_int_equal(a->named, b->named);
 	assert_true(a->weight == b->weight && a->step_s == b->step_s && a->bake_s == b->bake_s);
-	assert_true(a->deadline_s == b->deadline_s && a->held_s == b->held_s && a->idle_s == b->idle_s);
+	assert_true(a->deadline_s == b->deadline_s && a->held_s == b->held_s && a->idle_s == b->idle_s && a->quiet_s == b->quiet_s);
 	assert_string_equal(a->reason, b->reason);
 }
 
