@@ -200,8 +200,8 @@ static enum finding_say say(const struct judge_external_state *x, const struct j
 
 	if (spec->kind != JUDGE_COUNT && gauge_failed(&x->gauge, &terms))
 		return spec->critical ? FINDING_SAYS_FAIL : FINDING_SAYS_HOLD;
-	if (sli->bad_looks >= BAD_LOOKS_HOLD)
-		return FINDING_SAYS_HOLD;
+	if (sli->bad_looks >= BAD_LOOKS_HOLD || sli->state == FINDING_STATE_BACKWARDS)
+		return FINDING_SAYS_HOLD; /* a counter falls in one look alone: it is named all the same */
 	if (sli->state != FINDING_STATE_OK || x->gauge.crossed != GAUGE_WITHIN)
 		return FINDING_SAYS_WAIT;
 	if (spec->kind == JUDGE_COUNT && sli->counts.canary_attempts == 0)
