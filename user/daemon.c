@@ -19,12 +19,17 @@
 #define SAY_EVERY_NS 10000000000ULL
 #define SWEEP_SHARE 20 /* the sweep gets at most a twentieth of a CPU */
 
-uint64_t daemon_monotonic_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+uint64_t daemon_monotonic_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 double daemon_unix_s(void)
@@ -371,6 +376,16 @@ static void record_tick(struct daemon *daemon, const struct daemon_service *serv
 	recorder_add(daemon->recorder, record, daemon_monotonic_ns(), daemon_unix_s());
 }
 
+/* How long the host was suspended since the last call: the monotonic clock stood still meanwhile, this one did not. */
+static uint64_t asleep_ns(struct daemon *daemon)
+{
+	uint64_t ahead_ns = clock_ns(CLOCK_BOOTTIME) - daemon_monotonic_ns();
+	uint64_t asleep = daemon->ahead_ns && ahead_ns > daemon->ahead_ns ? ahead_ns - daemon->ahead_ns : 0;
+
+	daemon->ahead_ns = ahead_ns;
+	return asleep;
+}
+
 static void tick_service(struct daemon *daemon, struct daemon_service *service)
 {
 	struct rollout_view view = rollout_view(service->rollout);
@@ -379,6 +394,7 @@ static void tick_service(struct daemon *daemon, struct daemon_service *service)
 
 	sampler_read(service->sampler, view.baseline, view.canary, view.weight_applied, daemon_monotonic_ns(),
 		     &service->sample);
+	service->sample.asleep_ns = daemon->asleep_ns;
 	daemon_look(service, &view);
 	record_tick(daemon, service, &view);
 	r = rollout_tick(service->rollout, &service->sample, daemon_unix_s(), &error);
@@ -401,6 +417,7 @@ void daemon_tick(struct daemon *daemon)
 	watch_interfaces(daemon);
 	datapath_read_events(daemon->datapath);
 	sweep(daemon);
+	daemon->asleep_ns = asleep_ns(daemon);
 	for (size_t s = 0; s < daemon->n_services; s++)
 		tick_service(daemon, &daemon->services[s]);
 	daemon_tick_alerts(daemon);

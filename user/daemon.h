@@ -68,6 +68,8 @@ struct daemon {
 	uint64_t started_ns;
 	uint64_t next_sweep_ns;
 	uint64_t tick_took_ns; /* the last one */
+	uint64_t ahead_ns;     /* of the monotonic clock is the one that goes on in a suspended host */
+	uint64_t asleep_ns;    /* between the last two ticks */
 };
 
 /*

@@ -174,16 +174,25 @@ int rollout_operate(struct rollout *rollout, enum rollout_verb verb, double unix
 	return rollout_commit(rollout, &to, &decision, unix_s, ret_error);
 }
 
-/* What the time of day has to say: whether it was set, and whether it lies in a blackout. */
-static void look_at_clock(struct rollout *rollout, const struct sample *sample, double unix_s)
+/* By how much the time of day went further than the time that passed, awake or asleep; 0: it did not. */
+static double clock_step_s(struct rollout *rollout, const struct sample *sample, double unix_s)
+{
+	double step_s = unix_s - rollout->last_unix_s - sample->elapsed_ns / 1e9 - sample->asleep_ns / 1e9;
+	bool known = rollout->last_unix_s > 0 && sample->elapsed_ns;
+
+	rollout->last_unix_s = unix_s;
+	return known && fabs(step_s) >= CLOCK_STEP_S ? step_s : 0;
+}
+
+/* What time has to say: whether the clock was set, the host asleep, and whether this lies in a blackout. */
+static void look_at_clock(struct rollout *rollout, const struct sample *sample, double step_s, double unix_s)
 {
 	const struct config_blackout *blackout = rollout_blackout(rollout, unix_s);
 	struct finding *finding = &rollout->finding;
-	double step_s = unix_s - rollout->last_unix_s - sample->elapsed_ns / 1e9;
+	double asleep_s = sample->asleep_ns / 1e9;
 
-	if (rollout->last_unix_s > 0 && sample->elapsed_ns && fabs(step_s) >= CLOCK_STEP_S)
-		finding->clock_step_s = step_s;
-	rollout->last_unix_s = unix_s;
+	finding->clock_step_s = step_s;
+	finding->asleep_s = asleep_s >= CLOCK_STEP_S ? asleep_s : 0;
 	finding->blackout = blackout;
 	if (blackout)
 		snprintf(finding->blackout_until, sizeof(finding->blackout_until), "%s", blackout->to);
@@ -193,6 +202,7 @@ int rollout_tick(struct rollout *rollout, const struct sample *sample, double un
 {
 	struct rollout to;
 	struct policy_decision decision;
+	double step_s = clock_step_s(rollout, sample, unix_s);
 	int r;
 
 	write_late(rollout);
@@ -202,7 +212,7 @@ int rollout_tick(struct rollout *rollout, const struct sample *sample, double un
 		return 0;
 	}
 	judge_tick(rollout->judge, sample, &rollout->finding);
-	look_at_clock(rollout, sample, unix_s);
+	look_at_clock(rollout, sample, step_s, unix_s);
 	rollout_decide(rollout, &to, sample->elapsed_ns / 1e9, &decision);
 	if (decision.kind == POLICY_NONE) {
 		rollout->policy = to.policy;

@@ -21,7 +21,7 @@ struct rollout {
 	double started;
 	double ended;
 	double since_end_s; /* by the ticks; the time of day may be set meanwhile */
-	double last_unix_s; /* of the last tick of a rollout; 0: none */
+	double last_unix_s; /* of the last tick; 0: none */
 	struct policy_plan plan;
 	struct policy_state policy;
 	struct finding finding;

@@ -49,6 +49,7 @@ struct sample_external {
 struct sample {
 	uint64_t now_ns;     /* shown, never decided on: it may step */
 	uint64_t elapsed_ns; /* since the sample before */
+	uint64_t asleep_ns;  /* since then, in addition: the host was suspended */
 	double weight;       /* the canary's share of new flows that the kernel applies, 0 … 1 */
 	bool suspect;        /* the counters went backwards or could not be read: no evidence of anything */
 	char suspect_why[96]; /* of which version, and what; "" where that is not known */

@@ -226,6 +226,46 @@ static void a_clock_that_is_set_is_in_the_journal(void **state)
 	assert_last_decision(w, "resume");
 }
 
+/* Time goes on between two rollouts, without a tick that looks at one. */
+static void a_second_rollout_knows_what_time_it_is(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	assert_int_equal(second(w, 0), 0);
+	assert_int_equal(rollout_operate(w->rollout, ROLLOUT_ABORT, w->now, NULL), 0);
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(second(w, 0), 0);
+	start(w);
+	assert_int_equal(second(w, 0), 0);
+	assert_int_equal(status(w), POLICY_RUNNING);
+}
+
+/* The time of day and the time that passed, each going its own way, and the sleep that explains it. */
+static void clocks_are_told_apart(void **state)
+{
+	struct world *w = *state;
+	struct sample sample = { .elapsed_ns = 250000000, .asleep_ns = 7200000000000 };
+	char *error = NULL;
+
+	start(w);
+	assert_int_equal(second(w, 0), 0);
+	w->now += 7200.25;
+	assert_int_equal(rollout_tick(w->rollout, &sample, w->now, &error), 1);
+	assert_non_null(strstr(rollout_view(w->rollout).reason, "the host was asleep for 2"));
+	assert_true(rollout_view(w->rollout).finding->clock_step_s == 0);
+	assert_int_equal(until_decided(w, 0), 1);
+	assert_last_decision(w, "resume");
+	sample = (struct sample){ .elapsed_ns = 90000000000 }; /* a stall: both clocks went on */
+	w->now += 90;
+	rollout_tick(w->rollout, &sample, w->now, &error);
+	assert_true(rollout_view(w->rollout).finding->clock_step_s == 0);
+	sample = (struct sample){ .elapsed_ns = 90000000000 }; /* the time of day did not */
+	rollout_tick(w->rollout, &sample, w->now, &error);
+	assert_true(rollout_view(w->rollout).finding->clock_step_s == -90);
+	assert_null(error);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -239,6 +279,8 @@ int main(void)
 		IN_WORLD(one_that_cannot_start_ends_nothing),
 		IN_WORLD(in_a_blackout_nothing_moves_up),
 		IN_WORLD(a_clock_that_is_set_is_in_the_journal),
+		IN_WORLD(a_second_rollout_knows_what_time_it_is),
+		IN_WORLD(clocks_are_told_apart),
 	};
 
 	return cmocka_run_group_tests_name("rollout_change", tests, NULL, NULL);
