@@ -72,6 +72,7 @@ test_gate() {
 test_gate_hangs() {
 	answer gate 0
 	check "a gate that hangs holds it too" lab_wait_for 40 "the hold by silence" reason_has 'gate tickets does not agree: no answer within 3 s'
+	check "rollout why names it" grep -q 'gate tickets does not agree: no answer within 3 s' <<<"$(lab_ctl rollout why checkout | tr -s ' \n' ' ')"
 	lab_wait_for 40 "the question that hangs" asked /gate 3
 	check_equal "and the weight stays" "$(checkout .weight.wanted)" 0.2
 }

@@ -48,6 +48,8 @@ check_times() {
 		note "$2 $3"
 }
 
+grown() { [ "$(wc -c <"$LAB_DIR/ticks.jsonl")" -gt $(($1 + 2000)) ]; }
+
 checkout_up record
 start_load
 check "a good canary is promoted" lab_ctl rollout start checkout --canary v2 --wait --timeout 60
@@ -70,6 +72,15 @@ check_equal "with another constant it goes another way" \
 	"$(replay --guard-failures 1e6 --margin 90 --margin-promotion 95 --p0-rollback 0.5 "$LAB_DIR/both.jsonl" | tail -n 1 | jq -r .outcome)" undecided
 check_exit "cut in the middle of a line it is read up to there" 7 bash -c \
 	"head -c -40 '$LAB_DIR/both.jsonl' | '$LAB_BUILD/canaryctl' replay -j -c '$LAB_DIR/canaryd.yaml' --service checkout -"
+
+# The host dies in the middle of a line: the next daemon goes on behind the last whole one.
+lab_stop canaryd KILL
+truncate -s -40 "$LAB_DIR/ticks.jsonl"
+size=$(wc -c <"$LAB_DIR/ticks.jsonl")
+lab_canaryd "$LAB_DIR/canaryd.yaml" || bail "canaryd does not start"
+lab_wait_for 10 "more lines" grown "$size"
+check "a record that was cut off goes on with a whole line" jq -es 'length > 0' "$LAB_DIR/ticks.jsonl"
+check_exit "and replays to the end" 7 replay "$LAB_DIR/ticks.jsonl"
 
 rm "$LAB_DIR/ticks.jsonl"
 lab_stop canaryd
