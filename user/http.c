@@ -79,7 +79,7 @@ static bool is_member(uid_t uid, gid_t primary, gid_t group)
 	return false;
 }
 
-static bool is_allowed(const struct http *http, struct MHD_Connection *connection)
+static bool is_allowed(const struct http *http, struct MHD_Connection *connection, uid_t *ret_uid)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	struct ucred peer;
@@ -87,6 +87,7 @@ static bool is_allowed(const struct http *http, struct MHD_Connection *connectio
 
 	if (!info || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
 		return false;
+	*ret_uid = peer.uid;
 	if (peer.uid == 0 || peer.uid == geteuid())
 		return true;
 	return http->group != (gid_t)-1 && is_member(peer.uid, peer.gid, http->group);
@@ -157,7 +158,7 @@ static enum MHD_Result handle(struct http *http, struct MHD_Connection *connecti
 					.body_size = body->size, .arguments = connection, .state = body };
 	struct http_response response = { .status = MHD_HTTP_OK, .content_type = "application/json" };
 
-	if (!is_allowed(http, connection))
+	if (!is_allowed(http, connection, &request.uid))
 		return refuse(connection, MHD_HTTP_FORBIDDEN, FORBIDDEN);
 	if (body->too_large)
 		return refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, TOO_LARGE);

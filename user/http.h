@@ -4,6 +4,7 @@
 #define CANARYD_HTTP_H
 
 #include <stddef.h>
+#include <sys/types.h>
 #include <systemd/sd-event.h>
 
 #define HTTP_BODY_MAX 65536 /* bytes of a request's body; more is answered with 413 */
@@ -13,6 +14,7 @@ struct http_request {
 	const char *path;
 	const char *body; /* NUL-terminated; "" without one */
 	size_t body_size;
+	uid_t uid;        /* of the peer */
 	void *arguments; /* for http_argument() */
 	void *state;     /* for http_defer() */
 };
