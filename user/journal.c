@@ -118,6 +118,13 @@ static const char *const migrations[JOURNAL_SCHEMA] = {
 	"  url TEXT NOT NULL,"
 	"  body TEXT NOT NULL"
 	") STRICT;",
+	/* 4: what is known of a service's SLIs outlives the daemon: who muted them, restarts that were counted. */
+	"CREATE TABLE kept ("
+	"  service TEXT NOT NULL,"
+	"  key TEXT NOT NULL,"
+	"  value TEXT NOT NULL CHECK (json_valid(value)),"
+	"  PRIMARY KEY (service, key)"
+	") STRICT, WITHOUT ROWID;",
 };
 
 /* ---- errors ---------------------------------------------------------------------------------------------- */

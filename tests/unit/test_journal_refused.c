@@ -8,6 +8,9 @@
 #include "tests/unit/journal_fixture.h"
 #include "user/journal_file.h"
 
+#define TEXT(x) #x
+#define NUMBER(x) TEXT(x)
+
 /* ---- what must not be written ---------------------------------------------------------------------------- */
 
 /* What to go on from is never in doubt: one unfinished rollout a service, and ended exactly when the state says so. */
@@ -119,7 +122,7 @@ static void test_newer(void **state)
 	assert_int_equal(journal_execute(f->journal, "PRAGMA user_version = 1000"), 0);
 	f->journal = journal_close(f->journal);
 	size = read_whole(f->path, before, sizeof(before));
-	assert_not_opened(f->path, -EPROTONOSUPPORT, "is of schema 1000, this canaryd knows up to 3 (run the canaryd");
+	assert_not_opened(f->path, -EPROTONOSUPPORT, "is of schema 1000, this canaryd knows up to " NUMBER(JOURNAL_SCHEMA) " (run the canaryd");
 	assert_int_equal(read_whole(f->path, after, sizeof(after)), size);
 	assert_memory_equal(before, after, size);
 }
