@@ -8,64 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/api_answer.h"
 #include "user/error.h"
 #include "user/view.h"
 
 #define ROLLOUTS_SHOWN 50
 #define BACKENDS_MAX 256
-
-/* ---- answers ------------------------------------------------------------------------------------------------ */
-
-static void answer(struct http_response *response, unsigned status, json_t *json)
-{
-	response->status = status;
-	response->body = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) : NULL;
-	json_decref(json);
-}
-
-/* Errors come as "what is wrong (how to mend it)"; a client shows the two apart. */
-static void answer_error(struct http_response *response, unsigned status, const char *code, const char *sentence)
-{
-	const char *open = strrchr(sentence, '(');
-	size_t length = strlen(sentence);
-	bool has_mend = open && open > sentence + 1 && length && sentence[length - 1] == ')';
-	int message_length = has_mend ? (int)(open - sentence) - 1 : (int)length;
-	int mend_length = has_mend ? (int)(sentence + length - 1 - (open + 1)) : 0;
-
-	answer(response, status, json_pack("{s:{s:s, s:s%, s:s%}}", "error", "code", code, "message", sentence,
-					   (size_t)message_length, "mend", has_mend ? open + 1 : "", (size_t)mend_length));
-}
-
-static void answer_errno(struct http_response *response, int r, char *sentence)
-{
-	static const struct {
-		int error;
-		unsigned status;
-		const char *code;
-	} table[] = {
-		{ -EINVAL, 400, "invalid" },   { -ENOENT, 404, "not_found" },     { -EBUSY, 409, "conflict" },
-		{ -EEXIST, 409, "conflict" },  { -ENOSPC, 503, "no_space" },      { -EROFS, 503, "read_only" },
-		{ -ENOMEM, 500, "internal" },  { -EOPNOTSUPP, 503, "kernel" },
-	};
-	unsigned status = 500;
-	const char *code = "internal";
-
-	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
-		if (table[i].error == r) {
-			status = table[i].status;
-			code = table[i].code;
-		}
-	answer_error(response, status, code, sentence ?: strerror(-r));
-	free(sentence);
-}
-
-static void answer_no_service(struct http_response *response, const char *name)
-{
-	char sentence[160];
-
-	snprintf(sentence, sizeof(sentence), "there is no service %.60s (`canaryctl status` lists them)", name);
-	answer_error(response, 404, "not_found", sentence);
-}
 
 /* ---- routes ------------------------------------------------------------------------------------------------- */
 
@@ -74,7 +22,7 @@ static void get_status(struct api *api, const struct http_request *request, cons
 {
 	(void)request;
 	(void)rest;
-	answer(response, 200, view_status(api->daemon));
+	api_answer(response, 200, view_status(api->daemon));
 }
 
 static void get_health(struct api *api, const struct http_request *request, const char *rest,
@@ -113,14 +61,14 @@ static void get_rollouts(struct api *api, const struct http_request *request, co
 
 	(void)rest;
 	if (service && !daemon_find_service(api->daemon, service)) {
-		answer_no_service(response, service);
+		api_answer_no_service(response, service);
 		return;
 	}
 	r = view_rollouts(api->daemon, service, ROLLOUTS_SHOWN, &json);
 	if (r)
-		answer_errno(response, r, strdup(journal_error(api->daemon->journal)));
+		api_answer_errno(response, r, strdup(journal_error(api->daemon->journal)));
 	else
-		answer(response, 200, json);
+		api_answer(response, 200, json);
 }
 
 static void get_rollout(struct api *api, const struct http_request *request, const char *rest,
@@ -133,16 +81,16 @@ static void get_rollout(struct api *api, const struct http_request *request, con
 
 	(void)request;
 	if (end == rest || *end || id <= 0) {
-		answer_error(response, 400, "invalid", "a rollout is named by its number (`canaryctl rollout history`)");
+		api_answer_error(response, 400, "invalid", "a rollout is named by its number (`canaryctl rollout history`)");
 		return;
 	}
 	r = view_past_rollout(api->daemon, id, &json);
 	if (r == -ENOENT)
-		answer_error(response, 404, "not_found", "there is no such rollout (`canaryctl rollout history` lists them)");
+		api_answer_error(response, 404, "not_found", "there is no such rollout (`canaryctl rollout history` lists them)");
 	else if (r)
-		answer_errno(response, r, strdup(journal_error(api->daemon->journal)));
+		api_answer_errno(response, r, strdup(journal_error(api->daemon->journal)));
 	else
-		answer(response, 200, json);
+		api_answer(response, 200, json);
 }
 
 /* The version to roll out: the one named, or the only one that is not the baseline. */
@@ -217,9 +165,9 @@ static void on_started(struct daemon_service *service, int r, char *error, void 
 	struct http_response response = { .status = 200, .content_type = "application/json" };
 
 	if (r)
-		answer_errno(&response, r, error);
+		api_answer_errno(&response, r, error);
 	else
-		answer(&response, 201, view_rollout(service));
+		api_answer(&response, 201, view_rollout(service));
 	http_answer(context, &response);
 }
 
@@ -240,9 +188,9 @@ static void ask_and_start(struct daemon_service *service, const char *canary, bo
 	if (later)
 		on_started(service, r, error, later);
 	else if (r)
-		answer_errno(response, r, error);
+		api_answer_errno(response, r, error);
 	else
-		answer(response, 201, view_rollout(service));
+		api_answer(response, 201, view_rollout(service));
 }
 
 static void start_rollout(struct api *api, struct daemon_service *service, const struct start *start,
@@ -255,7 +203,7 @@ static void start_rollout(struct api *api, struct daemon_service *service, const
 	int r = name ? add_canary(api, start->service, name, start->backends, replace, &error) : -EINVAL;
 
 	if (r)
-		answer_errno(response, r, error);
+		api_answer_errno(response, r, error);
 	else
 		ask_and_start(service, name, replace, request, response);
 	free(name);
@@ -270,7 +218,7 @@ static void post_rollouts(struct api *api, const struct http_request *request, c
 
 	(void)rest;
 	if (!read_start(body, &start)) {
-		answer_error(response, 400, "invalid", "the body is not {\"service\": NAME, \"canary\": NAME, \"backends\": "
+		api_answer_error(response, 400, "invalid", "the body is not {\"service\": NAME, \"canary\": NAME, \"backends\": "
 			     "[\"ADDR:PORT\"], \"replace\": false} (see canaryctl rollout start --help)");
 		json_decref(body);
 		return;
@@ -279,7 +227,7 @@ static void post_rollouts(struct api *api, const struct http_request *request, c
 	if (service)
 		start_rollout(api, service, &start, request, response);
 	else
-		answer_no_service(response, start.service);
+		api_answer_no_service(response, start.service);
 	json_decref(body);
 }
 
@@ -308,16 +256,16 @@ static void post_service(struct api *api, const struct http_request *request, co
 		memcpy(name, rest, slash - rest);
 	service = daemon_find_service(api->daemon, name);
 	if (!service) {
-		answer_no_service(response, name);
+		api_answer_no_service(response, name);
 		return;
 	}
 	r = operate(service->rollout, slash + 1, &error);
 	if (r == -ENOSYS)
-		answer_error(response, 404, "not_found", "there is no such verb (pause, resume, promote, abort or undo)");
+		api_answer_error(response, 404, "not_found", "there is no such verb (pause, resume, promote, abort or undo)");
 	else if (r)
-		answer_errno(response, r == -EINVAL ? -EBUSY : r, error);
+		api_answer_errno(response, r == -EINVAL ? -EBUSY : r, error);
 	else
-		answer(response, 200, view_rollout(service));
+		api_answer(response, 200, view_rollout(service));
 }
 
 static const char *explain_source(uint16_t source)
@@ -358,12 +306,12 @@ static void get_flow(struct api *api, const struct http_request *request, const 
 
 	(void)rest;
 	if (!service) {
-		answer_no_service(response, name ?: "");
+		api_answer_no_service(response, name ?: "");
 		return;
 	}
 	if (!client || address_parse(client, service->config->protocol, &endpoint) ||
 	    address_is_ipv4(endpoint.addr) != address_is_ipv4(service->config->endpoint.addr)) {
-		answer_error(response, 400, "invalid", "the client is not an ADDR:PORT of the service's family (for example "
+		api_answer_error(response, 400, "invalid", "the client is not an ADDR:PORT of the service's family (for example "
 			     "198.51.100.7:40000, or [2001:db8::7]:40000)");
 		return;
 	}
@@ -374,9 +322,9 @@ static void get_flow(struct api *api, const struct http_request *request, const 
 	explain.key.protocol = service->config->protocol;
 	r = datapath_explain(api->daemon->datapath, &explain);
 	if (r)
-		answer_errno(response, r, NULL);
+		api_answer_errno(response, r, NULL);
 	else
-		answer(response, 200, explain_json(service, client, &explain));
+		api_answer(response, 200, explain_json(service, client, &explain));
 }
 
 static void post_detach(struct api *api, const struct http_request *request, const char *rest,
@@ -388,9 +336,9 @@ static void post_detach(struct api *api, const struct http_request *request, con
 	(void)request;
 	(void)rest;
 	if (r)
-		answer_errno(response, r, error);
+		api_answer_errno(response, r, error);
 	else
-		answer(response, 200, json_pack("{s:b}", "detached", 1));
+		api_answer(response, 200, json_pack("{s:b}", "detached", 1));
 	api->on_detached(api->context);
 }
 
@@ -435,7 +383,7 @@ void api_handle(const struct http_request *request, struct http_response *respon
 		return;
 	}
 	if (known)
-		answer_error(response, 405, "method", "this route does not take that method (see include/canaryd/api.h)");
+		api_answer_error(response, 405, "method", "this route does not take that method (see include/canaryd/api.h)");
 	else
-		answer_error(response, 404, "not_found", "there is no such route (see include/canaryd/api.h)");
+		api_answer_error(response, 404, "not_found", "there is no such route (see include/canaryd/api.h)");
 }

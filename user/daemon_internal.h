@@ -5,6 +5,9 @@
 
 #include "user/daemon.h"
 
+/* Brings the versions that were added at run time back from the journal, where they go with the file. */
+int daemon_restore_versions(struct daemon *daemon, char **ret_error);
+
 /* Makes the service's hooks; *ret is for its rollout. */
 int daemon_open_hooks(struct daemon *daemon, struct daemon_service *service, struct rollout_gates *ret);
 
