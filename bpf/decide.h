@@ -66,9 +66,10 @@ static __always_inline bool decide_lease_is_over(__u64 lease_ns, __u64 now_ns)
 }
 
 /* The canary at the low end: a greater weight moves flows only from the baseline to it, a smaller one only back. */
-static __always_inline __u16 decide_version(const struct canary_split_view *view, __u32 position)
+static __always_inline __u16 decide_version(const struct canary_split_view *view, __u64 canary_threshold,
+					    __u32 position)
 {
-	if (view->canary != CANARY_NONE && position < view->canary_threshold)
+	if (view->canary != CANARY_NONE && position < canary_threshold)
 		return view->canary;
 	return view->baseline;
 }

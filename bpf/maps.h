@@ -38,6 +38,21 @@ struct {
 	__type(value, struct canary_split);
 } splits SEC(".maps");
 
+struct cohort_trie {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(struct canary_prefix));
+	__uint(value_size, sizeof(struct canary_cohort));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, MAPS_SERVICES);
+	__type(key, __u32);
+	__array(values, struct cohort_trie);
+} cohorts SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, MAPS_VERSIONS);

@@ -5,6 +5,7 @@
  */
 #include <linux/bpf.h>
 #include "account.h"
+#include "cohort.h"
 #include "decide.h"
 #include "maps.h"
 #include "parse.h"
@@ -34,6 +35,18 @@ static __always_inline struct canary_split_view *split_view(__u32 service)
 	struct canary_split_view *view = account_view(service);
 
 	return view && view->epoch ? view : NULL;
+}
+
+/* The cohort the client is in; NULL where there is none. */
+static __always_inline struct canary_cohort *split_cohort(__u32 service, const struct canary_flow_key *key)
+{
+	void *trie = bpf_map_lookup_elem(&cohorts, &service);
+	struct canary_prefix client;
+
+	if (!trie)
+		return NULL;
+	client = cohort_client(key);
+	return bpf_map_lookup_elem(trie, &client);
 }
 
 static __always_inline struct canary_backend *split_backend(__u32 index)
@@ -83,13 +96,14 @@ static __always_inline enum canary_explain_source split_choose(const struct cana
 							       const struct canary_split_view *view, __u64 now_ns,
 							       struct canary_flow *flow)
 {
+	struct canary_cohort *cohort = split_cohort(service->id, key);
 	enum canary_explain_source source = CANARY_EXPLAIN_HASH;
 	__u64 hash = decide_hash(key, service);
 
 	flow->service = service->id;
-	flow->generation = view->generation;
+	flow->generation = cohort_generation(cohort, view);
 	flow->epoch = view->epoch;
-	flow->version = decide_version(view, decide_position(hash));
+	flow->version = decide_version(view, cohort_threshold(cohort, view), decide_position(hash));
 	if (flow->version == view->canary)
 		source = split_canary_is_open(now_ns);
 	if (split_is_diverted(source))
@@ -215,14 +229,15 @@ static __always_inline void split_open(const struct canary_flow_key *key, const 
 		account_reason(CANARY_REASON_flow_insert);
 }
 
-/* Opened just now, hence in the present generation. */
+/* Opened just now, hence judged unless its cohort is not. */
 static __always_inline void split_account_opened(const struct canary_flow_key *key, const struct packet *p,
 						 struct split_found *found)
 {
 	struct canary_flow *flow = &found->opened;
+	bool judged = flow->generation != CANARY_GENERATION_UNJUDGED;
 	struct tally tally;
 
-	if (telemetry_is_stray(p) || !account_tally_in(flow, CANARY_STATS_SLOT(flow->version, true), &tally))
+	if (telemetry_is_stray(p) || !account_tally_in(flow, CANARY_STATS_SLOT(flow->version, judged), &tally))
 		return;
 	if (!flow_is_syn(p)) {
 		split_open(key, p, flow, found->now_ns, &tally);
@@ -296,10 +311,17 @@ int canary_split(struct xdp_md *ctx)
 static __always_inline void split_explain_weights(struct canary_explain *answer, const struct canary_service *service,
 						  const struct canary_split_view *view)
 {
+	struct canary_cohort *cohort = split_cohort(service->id, &answer->key);
+
 	answer->position = decide_position(decide_hash(&answer->key, service));
-	answer->canary_threshold = view->canary_threshold;
+	answer->canary_threshold = cohort_threshold(cohort, view);
 	answer->service = service->id;
 	answer->epoch = view->epoch;
+	if (!cohort)
+		return;
+	answer->cohort = cohort->id;
+	answer->cohort_action = cohort->action;
+	answer->prefix_length = cohort->prefix_length;
 }
 
 /* In the order of split_find(): a flow goes where it went, even where its service is there no more. */
@@ -343,6 +365,7 @@ int canary_explain(struct xdp_md *ctx)
 	if ((void *)(question + 1) > (void *)(long)ctx->data_end)
 		return XDP_ABORTED;
 	answer = *question;
+	answer.cohort = CANARY_NONE;
 	answer.source = split_explain(&answer);
 	*question = answer;
 	return XDP_PASS;

@@ -17,7 +17,7 @@ struct sweep_bpf;
 
 /* Descriptors of the maps, by name; they belong to the skeletons. */
 #define DATAPATH_MAPS(X)                                                                                            \
-	X(ports) X(services) X(splits) X(versions) X(backends) X(backend_addresses) X(maglev) X(flows)              \
+	X(ports) X(services) X(splits) X(cohorts) X(versions) X(backends) X(backend_addresses) X(maglev) X(flows)   \
 	X(version_stats) X(backend_stats) X(latency) X(backend_latency) X(active_flows) X(reasons) X(control) X(events)
 
 struct datapath_map_fds {

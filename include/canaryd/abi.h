@@ -14,7 +14,10 @@
 #define CANARY_ABI 2 /* raised when a layout below changes; the pin directory carries it */
 
 #define CANARY_NAME_MAX 32 /* bytes of a service's or version's name, the final NUL included */
-#define CANARY_NONE 0xffff /* "no version", "no backend" in a 16-bit index */
+#define CANARY_NONE 0xffff /* "no version", "no backend", "no cohort" in a 16-bit index */
+
+/* The generation of flows that are in no rollout's evidence; no rollout gets so far. */
+#define CANARY_GENERATION_UNJUDGED 0xffffffffU
 
 /* ---- addresses ------------------------------------------------------------------------------------------- */
 
@@ -86,6 +89,33 @@ struct canary_split {
 	__u64 syn_timeout_ns;      /* an unanswered SYN older than this is a failure */
 	__u64 response_timeout_ns; /* a request outstanding for longer than this is a failure */
 	__u64 udp_idle_ns;         /* a UDP flow silent for this long has ended */
+};
+
+/* ---- cohorts --------------------------------------------------------------------------------------------- */
+
+enum canary_cohort_action {
+	CANARY_COHORT_BASELINE = 0,
+	CANARY_COHORT_CANARY = 1,
+	CANARY_COHORT_WEIGHT = 2,  /* a weight of its own, whatever the split's */
+	CANARY_COHORT_EXCLUDE = 3, /* the baseline, and in no rollout's evidence */
+};
+
+/* A network of clients, the key of a cohort trie: struct bpf_lpm_trie_key. IPv4 is mapped, so its lengths are 96 … 128. */
+struct canary_prefix {
+	__u32 length; /* bits */
+	__be32 addr[4];
+};
+
+/*
+ * `cohorts`, by service id: a trie (LPM) of networks, swapped in whole; the longest prefix holds. None where the
+ * service has no cohorts. While there is no canary, everyone goes to the baseline.
+ */
+struct canary_cohort {
+	__u64 canary_threshold; /* in place of the split's */
+	__u16 id;               /* place in the daemon's list, for people */
+	__u8 action;            /* enum canary_cohort_action */
+	__u8 prefix_length;     /* of this entry: a look-up does not tell */
+	__u32 zero;
 };
 
 /* `versions`, by version index: for people with bpftool and for the daemon after a restart; no program reads it. */
@@ -341,7 +371,11 @@ struct canary_explain {
 	__u16 version;
 	__u16 backend;
 	__u32 epoch;
-	__u64 canary_threshold;
+	__u64 canary_threshold; /* of the split; the cohort's where there is one */
+	__u16 cohort;           /* struct canary_cohort's id, or CANARY_NONE */
+	__u8 cohort_action;
+	__u8 prefix_length;     /* of the network that puts the client into the cohort */
+	__u32 zero;
 };
 
 #define CANARY_ASSERT_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type " has changed size: raise CANARY_ABI")
@@ -351,6 +385,8 @@ CANARY_ASSERT_SIZE(canary_ports, 32);
 CANARY_ASSERT_SIZE(canary_service, 64);
 CANARY_ASSERT_SIZE(canary_split_view, 24);
 CANARY_ASSERT_SIZE(canary_split, 80);
+CANARY_ASSERT_SIZE(canary_prefix, 20);
+CANARY_ASSERT_SIZE(canary_cohort, 16);
 CANARY_ASSERT_SIZE(canary_version, 40);
 CANARY_ASSERT_SIZE(canary_backend, 32);
 CANARY_ASSERT_SIZE(canary_backend_address, 24);
@@ -362,7 +398,7 @@ CANARY_ASSERT_SIZE(canary_active_flows, 32);
 CANARY_ASSERT_SIZE(canary_control, 24);
 CANARY_ASSERT_SIZE(canary_event, 72);
 CANARY_ASSERT_SIZE(canary_event_budget, 16);
-CANARY_ASSERT_SIZE(canary_explain, 64);
+CANARY_ASSERT_SIZE(canary_explain, 72);
 _Static_assert(__builtin_offsetof(struct canary_split, view) == 8, "the views are 8-byte aligned after `active`");
 _Static_assert(__builtin_offsetof(struct canary_flow, request_ns) == 32, "the flow's 64-bit fields are aligned");
 

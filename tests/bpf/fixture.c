@@ -162,6 +162,25 @@ void fixture_set_split(struct fixture *f, enum fixture_service service, uint64_t
 	fixture_must(bpf_map_update_elem(f->splits, &key, &split, BPF_ANY), "splits");
 }
 
+void fixture_set_cohorts(const struct fixture *f, enum fixture_service service, const struct canary_prefix *prefixes,
+			 const struct canary_cohort *cohorts, size_t count)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_NO_PREALLOC);
+	uint32_t key = service;
+	int trie;
+
+	if (!count) {
+		fixture_must(bpf_map_delete_elem(f->cohorts, &key), "cohorts");
+		return;
+	}
+	trie = bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "cohort_trie", sizeof(*prefixes), sizeof(*cohorts), count, &options);
+	assert_true(trie >= 0);
+	for (size_t i = 0; i < count; i++)
+		fixture_must(bpf_map_update_elem(trie, &prefixes[i], &cohorts[i], BPF_ANY), "cohort trie");
+	fixture_must(bpf_map_update_elem(f->cohorts, &key, &trie, BPF_ANY), "cohorts");
+	close(trie);
+}
+
 void fixture_set_timeouts(struct fixture *f, enum fixture_service service, uint64_t syn_ns, uint64_t response_ns,
 			  uint64_t udp_idle_ns)
 {

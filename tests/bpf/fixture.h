@@ -23,7 +23,7 @@ enum fixture_service { TCP4 = 0, TCP6 = 1, UDP4 = 2, UDP6 = 3, FIXTURE_SERVICES 
 #define FIXTURE_TCX_NEXT 0xffffffffU
 
 #define FIXTURE_MAPS(X)                                                                                             \
-	X(ports) X(services) X(splits) X(versions) X(backends) X(backend_addresses) X(maglev) X(flows)              \
+	X(ports) X(services) X(splits) X(cohorts) X(versions) X(backends) X(backend_addresses) X(maglev) X(flows)   \
 	X(version_stats) X(backend_stats) X(latency) X(backend_latency) X(active_flows) X(reasons) X(control)       \
 	X(events) X(event_budget)
 
@@ -52,6 +52,9 @@ struct canary_endpoint fixture_client(enum fixture_service service, uint32_t num
 
 /* Publishes a threshold as the daemon does: into the view that is not active, then `active`. */
 void fixture_set_split(struct fixture *f, enum fixture_service service, uint64_t threshold, uint32_t generation);
+/* Swaps the service's cohorts in, `count` networks; 0: it has none. */
+void fixture_set_cohorts(const struct fixture *f, enum fixture_service service, const struct canary_prefix *prefixes,
+			 const struct canary_cohort *cohorts, size_t count);
 void fixture_set_timeouts(struct fixture *f, enum fixture_service service, uint64_t syn_ns, uint64_t response_ns,
 			  uint64_t udp_idle_ns);
 void fixture_set_maglev(struct fixture *f, uint16_t version, bool usable);

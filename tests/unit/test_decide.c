@@ -159,8 +159,7 @@ static void test_monotone(void **state)
 		for (uint64_t threshold = 0; threshold <= 1ULL << 32; threshold += 1ULL << 26) {
 			uint16_t version;
 
-			view.canary_threshold = threshold;
-			version = decide_version(&view, position);
+			version = decide_version(&view, threshold, position);
 			assert_true(version == 3 || version == 5);
 			assert_false(was_canary && version != 5);
 			was_canary = version == 5;
@@ -174,16 +173,13 @@ static void test_version_edges(void **state)
 	struct canary_split_view view = { .baseline = 3, .canary = 5 };
 
 	(void)state;
-	assert_int_equal(decide_version(&view, 0), 3);
-	view.canary_threshold = 1;
-	assert_int_equal(decide_version(&view, 0), 5);
-	assert_int_equal(decide_version(&view, 1), 3);
-	view.canary_threshold = UINT32_MAX;
-	assert_int_equal(decide_version(&view, UINT32_MAX), 3);
-	view.canary_threshold = 1ULL << 32;
-	assert_int_equal(decide_version(&view, UINT32_MAX), 5);
+	assert_int_equal(decide_version(&view, 0, 0), 3);
+	assert_int_equal(decide_version(&view, 1, 0), 5);
+	assert_int_equal(decide_version(&view, 1, 1), 3);
+	assert_int_equal(decide_version(&view, UINT32_MAX, UINT32_MAX), 3);
+	assert_int_equal(decide_version(&view, 1ULL << 32, UINT32_MAX), 5);
 	view.canary = CANARY_NONE;
-	assert_int_equal(decide_version(&view, 0), 3);
+	assert_int_equal(decide_version(&view, 1ULL << 32, 0), 3);
 }
 
 static void test_flow_affinity(void **state)
