@@ -10,6 +10,7 @@
 #include <linux/bpf.h>
 #include <canaryd/abi.h>
 #include <bpf/bpf_helpers.h>
+#include "icmp.h"
 
 #define MAPS_SERVICES 64
 #define MAPS_VERSIONS 32  /* set before loading */
@@ -156,5 +157,12 @@ struct {
 	__type(key, __u32);
 	__type(value, struct canary_event_budget);
 } event_budget SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct icmp_work);
+} icmp_scratch SEC(".maps");
 
 #endif

@@ -17,9 +17,8 @@
 #include <linux/udp.h>
 #include <bpf/bpf_endian.h>
 
-#ifndef __always_inline
+#undef __always_inline /* <linux/stddef.h> only asks for it */
 #define __always_inline inline __attribute__((always_inline))
-#endif
 
 #define PARSE_VLAN_TAGS 2
 #define PARSE_EXTENSION_HEADERS 6

@@ -8,6 +8,7 @@
 #include "account.h"
 #include "maps.h"
 #include "parse.h"
+#include "reply_icmp.h"
 #include "rewrite.h"
 
 #ifndef TCX_NEXT
@@ -123,7 +124,8 @@ static __always_inline int reply_rewrite(struct __sk_buff *skb, const struct pac
 
 /*
  * parse → flow → rewrite → account: what telemetry needs is in struct packet by then, and with no pointer into the
- * packet alive the verifier follows it once instead of once for every way to parse. Returns 0 or a reason.
+ * packet alive the verifier follows it once instead of once for every way to parse. Returns 0, also where it is no
+ * reply of ours, or a reason.
  */
 static __always_inline int reply_packet(struct __sk_buff *skb)
 {
@@ -134,8 +136,9 @@ static __always_inline int reply_packet(struct __sk_buff *skb)
 	__u32 status = 0;
 	int reason;
 
-	if (reply_parse(skb, &p))
-		return 0;
+	reason = reply_parse(skb, &p);
+	if (reason)
+		return reason;
 	backend = reply_backend(&p);
 	if (!backend)
 		return 0;
@@ -156,7 +159,9 @@ int canary_reply(struct __sk_buff *skb)
 {
 	int reason = reply_packet(skb);
 
-	if (reason)
+	if (reason == CANARY_REASON_other_protocol)
+		reason = reply_icmp(skb);
+	if (reason == CANARY_REASON_rewrite) /* the others say that the host sent something else */
 		account_reason(reason);
 	return TCX_NEXT;
 }

@@ -23,6 +23,12 @@ static __always_inline __u16 rewrite_checksum(__u16 check, __u64 difference)
 	return ~rewrite_fold((__u16)~check + difference);
 }
 
+/* The same in UDP, where 0 says that the sender computed none. */
+static __always_inline __u16 rewrite_udp_checksum(__u16 check, __u64 difference)
+{
+	return check ? rewrite_checksum(check, difference) ?: 0xffff : 0;
+}
+
 static __always_inline __u64 rewrite_difference(const __be32 from[4], const __be32 to[4])
 {
 	__u64 sum = 0;
@@ -77,11 +83,7 @@ static __always_inline bool rewrite_destination(struct packet *p, void *data_end
 	if ((void *)(udp + 1) > data_end || !rewrite_network_destination(p, data_end, to->addr))
 		return false;
 	udp->dest = to->port;
-	if (udp->check) { /* 0: the sender computed none */
-		udp->check = rewrite_checksum(udp->check, difference);
-		if (!udp->check)
-			udp->check = 0xffff;
-	}
+	udp->check = rewrite_udp_checksum(udp->check, difference);
 	return true;
 }
 

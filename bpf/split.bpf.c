@@ -10,6 +10,7 @@
 #include "maps.h"
 #include "parse.h"
 #include "rewrite.h"
+#include "split_icmp.h"
 
 static __always_inline bool split_port_is_ours(const struct packet *p)
 {
@@ -303,6 +304,8 @@ int canary_split(struct xdp_md *ctx)
 {
 	int reason = split_packet((void *)(long)ctx->data, (void *)(long)ctx->data_end);
 
+	if (reason == CANARY_REASON_other_protocol)
+		reason = split_icmp(ctx);
 	if (reason)
 		account_reason(reason);
 	return XDP_PASS;

@@ -349,6 +349,29 @@ static __always_inline void telemetry_server_reset(struct canary_flow *flow, con
 	}
 }
 
+/*
+ * An ICMP error said that what the client sent did not arrive; `seq` is that of the packet it quotes. The client takes it
+ * for a refusal: of the connection where its SYN is quoted, in UDP of the request, which gets no answer any more.
+ */
+static __always_inline void telemetry_unreachable(struct canary_flow *flow, __u32 seq, __u64 now_ns, struct tally *tally,
+						  struct observation *seen)
+{
+	bool syn = flow->origin == CANARY_ORIGIN_SYN && flow_state(flow) == FLOW_SYN && seq == flow->client_isn;
+	bool datagram = flow->origin == CANARY_ORIGIN_UDP && flow_state(flow) == FLOW_REQUEST;
+	bool timed_out = syn ? flow->sweep_flags & CANARY_SWEEP_SYN_TIMEOUT : flow->timeout_turn == flow->request_turn;
+
+	if (flow_closed(flow) || (!syn && !datagram))
+		return;
+	if (syn)
+		flow->server_flags |= CANARY_SERVER_RST;
+	else
+		flow->response_turn = flow->request_turn;
+	if (timed_out)
+		return;
+	TALLY(tally, refused);
+	telemetry_failed(seen, CANARY_COUNTER_refused, syn ? flow->opened_ns : flow->request_ns, now_ns);
+}
+
 /* A FIN while a request is outstanding: the client's abort where it closed first, else a response that never came. */
 static __always_inline void telemetry_server_fin(struct canary_flow *flow, __u64 now_ns, struct tally *tally,
 						 struct observation *seen)

@@ -269,3 +269,37 @@ void packet_build(const struct packet_spec *spec, struct packet_bytes *packet)
 		memcpy(append(packet, spec->payload_len), spec->payload, spec->payload_len);
 	finish(spec, packet);
 }
+
+static uint16_t icmp_checksum(const struct packet_bytes *packet)
+{
+	size_t len = packet->len - packet->transport;
+	uint32_t sum = 0;
+
+	if (packet->ipv6)
+		sum = sum_words(packet->data + packet->network + offsetof(struct ipv6hdr, saddr), 32,
+				IPPROTO_ICMPV6 + (uint32_t)len);
+	return htons(~sum_words(packet->data + packet->transport, len, sum) & 0xffff);
+}
+
+void packet_build_error(const struct packet_error_spec *spec, struct packet_bytes *packet)
+{
+	struct packet_spec outer = {
+		.source = spec->source, .destination = spec->destination, .vlan_tags = spec->vlan_tags,
+		.ip_options_len = spec->ip_options_len,
+	};
+	struct packet_bytes about;
+	uint8_t message[PACKET_MAX] = { spec->type, spec->code, 0, 0, spec->rest >> 24, spec->rest >> 16,
+					spec->rest >> 8, spec->rest };
+
+	packet_build(&spec->about, &about);
+	outer.payload = message;
+	outer.payload_len = about.len - about.network;
+	if (spec->quote_len && spec->quote_len < outer.payload_len)
+		outer.payload_len = spec->quote_len;
+	memcpy(message + 8, about.data + about.network, outer.payload_len);
+	outer.payload_len += 8;
+	outer.source.protocol = outer.destination.protocol = is_ipv4(&outer.source) ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	packet_build(&outer, packet);
+	packet->payload = packet->transport + 8;
+	write16(packet, packet->transport + 2, icmp_checksum(packet));
+}

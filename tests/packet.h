@@ -63,6 +63,22 @@ struct canary_endpoint packet_client(struct canary_endpoint base, uint32_t numbe
 /* Builds the packet with right checksums. */
 void packet_build(const struct packet_spec *spec, struct packet_bytes *packet);
 
+/* An ICMP or ICMPv6 error, of the family of its addresses, and the packet it is about. */
+struct packet_error_spec {
+	struct packet_spec about;
+	struct canary_endpoint source; /* their ports are not used */
+	struct canary_endpoint destination;
+	unsigned vlan_tags;
+	unsigned ip_options_len;
+	uint8_t type;
+	uint8_t code;
+	uint32_t rest;    /* of the header, in host order */
+	size_t quote_len; /* bytes of the IP packet quoted, at most: 0 stands for all of it */
+};
+
+/* Builds the error with right checksums. `transport` is the ICMP header, `payload` the quoted IP header. */
+void packet_build_error(const struct packet_error_spec *spec, struct packet_bytes *packet);
+
 /* The checksum the transport header should carry, recomputed over the whole packet, in network order. */
 uint16_t packet_transport_checksum(const struct packet_bytes *packet);
 uint16_t packet_ip_checksum(const struct packet_bytes *packet);

@@ -50,8 +50,8 @@ struct datapath {
 	int cpus;
 };
 
-/* What is pinned: the maps above and one that only the programs use. */
-#define DATAPATH_PINS(X) DATAPATH_MAPS(X) X(event_budget)
+/* What is pinned: the maps above and what only the programs use. */
+#define DATAPATH_PINS(X) DATAPATH_MAPS(X) X(event_budget) X(icmp_scratch)
 
 /* datapath_attach.c: attaches to one interface, or adopts the pinned links; a failure undoes what this call did. */
 int datapath_attach(struct datapath *datapath, const char *name, struct datapath_interface *ret, char **ret_error);

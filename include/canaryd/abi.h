@@ -213,8 +213,8 @@ struct canary_flow {
 /*
  * The indicators of a version or a backend. HAProxy's termination codes in brackets. Every completed request is
  * exactly one of http_2xx … http_5xx, http_upgrade, unparsed, response_timeout, reset_before_response, empty_close,
- * abort_waiting; refused and syn_timeout are requests that got no connection; reset_mid_response is an event of its
- * own, after the response was counted by its class.
+ * abort_waiting, and in UDP refused; in TCP refused and syn_timeout are requests that got no connection.
+ * reset_mid_response is an event of its own, after the response was counted by its class.
  */
 #define CANARY_COUNTERS(X)                                                                                          \
 	X(connections, "flows opened: first SYN, or first datagram")                                                \
@@ -247,7 +247,8 @@ struct canary_flow {
 	X(request_retransmits, "packets towards the server that carried nothing new")                               \
 	X(response_retransmits, "packets towards the client that carried nothing new")                              \
 	X(zero_windows, "packets in which the server advertised a window of zero")                                  \
-	X(rst_invalid, "resets outside the window: passed on, believed by no indicator")
+	X(rst_invalid, "resets outside the window: passed on, believed by no indicator")                            \
+	X(icmp_errors, "ICMP errors about flows, translated in either direction")
 
 /* `version_stats` (by enum canary_stats_slot below) and `backend_stats` (by backend index), per CPU. */
 struct canary_counters {
@@ -294,7 +295,8 @@ enum canary_latency {
 	X(no_split, "the service has no split yet")                                                                 \
 	X(no_backend, "no version of the service has a usable backend")                                             \
 	X(flow_insert, "the flow table took no entry: steered, but in no indicator")                                \
-	X(rewrite, "the kernel refused to change the packet")
+	X(rewrite, "the kernel refused to change the packet")                                                       \
+	X(icmp_no_flow, "an ICMP error about a packet of no flow in the table")
 
 /* `reasons`: one element, per CPU. */
 struct canary_reasons {
@@ -391,9 +393,9 @@ CANARY_ASSERT_SIZE(canary_version, 40);
 CANARY_ASSERT_SIZE(canary_backend, 32);
 CANARY_ASSERT_SIZE(canary_backend_address, 24);
 CANARY_ASSERT_SIZE(canary_flow, 88);
-CANARY_ASSERT_SIZE(canary_counters, 248);
+CANARY_ASSERT_SIZE(canary_counters, 256);
 CANARY_ASSERT_SIZE(canary_histogram, 5904);
-CANARY_ASSERT_SIZE(canary_reasons, 88);
+CANARY_ASSERT_SIZE(canary_reasons, 96);
 CANARY_ASSERT_SIZE(canary_active_flows, 32);
 CANARY_ASSERT_SIZE(canary_control, 24);
 CANARY_ASSERT_SIZE(canary_event, 72);

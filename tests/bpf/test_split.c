@@ -70,7 +70,7 @@ static const struct {
 	{ TCP6, false, 4, 9, CANARY_REASON_truncated },
 	{ TCP6, false, 5, 19, CANARY_REASON_malformed },
 	{ TCP6, false, 6, IPPROTO_ESP, CANARY_REASON_other_protocol },
-	{ TCP6, false, 6, IPPROTO_ICMPV6, CANARY_REASON_other_protocol },
+	{ TCP6, false, 6, IPPROTO_ICMPV6, CANARY_REASON_truncated }, /* an error, by its first byte, and no quote */
 	{ TCP6, false, 39, 2, CANARY_REASON_not_service },
 	{ TCP6, true, 3, 81, CANARY_REASON_not_service },
 	{ UDP4, true, 5, 7, CANARY_REASON_malformed },

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The pure headers of bpf/ on arbitrary bytes. An input is a packet (first byte even): it is parsed in an exactly sized
- * buffer, steered and parsed again; or a conversation (odd): packets of eight bytes each, near to where each side is,
- * after which every request and every connection must have at most one outcome.
+ * buffer, steered and parsed again, be it a request or an ICMP error; or a conversation (odd): packets of eight bytes
+ * each, near to where each side is, after which every request and every connection must have at most one outcome.
  */
 #include "bpf/decide.h"
 #include "bpf/histogram.h"
+#include "bpf/icmp.h"
 #include "bpf/rewrite.h"
 #include "bpf/sweep.h"
 #include "bpf/telemetry.h"
@@ -58,6 +59,76 @@ static void fuzz_packet(const uint8_t *bytes, size_t len, size_t beyond)
 		    p.payload + HTTP_STATUS_LINE <= (void *)(data + len))
 			assert(http_status(p.payload) < 600);
 		check_rewritten(&p, data, len, len + beyond);
+	}
+	free(exact);
+}
+
+/* What the ICMP checksum covers, in one's complement. */
+static uint32_t icmp_sum(const struct icmp_error *e, const uint8_t *data, size_t len)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = e->place; i < len; i++)
+		sum += (i - e->place) % 2 ? data[i] : data[i] << 8;
+	for (int i = 0; e->ipv6 && i < 4; i++)
+		sum += (uint64_t)bpf_ntohl(e->outer.source[i]) + bpf_ntohl(e->outer.destination[i]);
+	return sum % 0xffff;
+}
+
+/* Translates it: the other address is in, all else is as it was, and the checksum is as right as it was. */
+static void check_translated(const struct icmp_error *e, uint8_t *data, size_t len, bool sender)
+{
+	struct canary_endpoint to = { .addr = { 1, 2, 3, 4 }, .port = 5 };
+	uint32_t sum = icmp_sum(e, data, len);
+	struct icmp_error changed = *e, again;
+
+	if (!e->ipv6)
+		parse_map_ipv4(to.addr, 4);
+	if (sender)
+		icmp_change_sender(&changed, &to);
+	else
+		icmp_change_receiver(&changed, &to);
+	assert(icmp_write(&changed, data, data + len));
+	assert(icmp_parse(data, data + len, &again) == 0);
+	assert(!memcmp(sender ? again.inner.source : again.inner.destination, to.addr, sizeof(to.addr)));
+	assert(!memcmp(sender ? again.inner.destination : again.inner.source,
+		       sender ? e->inner.destination : e->inner.source, sizeof(to.addr)));
+	assert((sender ? again.source_port : again.destination_port) == to.port);
+	assert(again.protocol == e->protocol && again.seq == e->seq && again.transport == e->transport);
+	assert(icmp_sum(&again, data, len) == sum);
+}
+
+/* Without this hardly an input would come as far as the quote: says that an error about a packet begins here. */
+static void announce_error(uint8_t *data, size_t len, bool ipv6, uint8_t protocol)
+{
+	static const uint8_t ipv4_start[] = { 0x08, 0x00, 0x45 }, ipv6_start[] = { 0x86, 0xdd, 0x60 };
+	size_t icmp = sizeof(struct ethhdr) + (ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+	size_t quote = icmp + sizeof(struct icmp_start);
+
+	if (len <= quote + sizeof(struct iphdr))
+		return;
+	memcpy(data + offsetof(struct ethhdr, h_proto), ipv6 ? ipv6_start : ipv4_start, sizeof(ipv4_start));
+	data[sizeof(struct ethhdr) + (ipv6 ? 6 : 9)] = ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+	if (!ipv6)
+		data[sizeof(struct ethhdr) + 6] = data[sizeof(struct ethhdr) + 7] = 0; /* no fragment */
+	data[icmp] = ipv6 ? ICMP6_UNREACHABLE : ICMP4_UNREACHABLE;
+	data[quote] = ipv6 ? 0x60 : 0x45 | (data[quote] & 3);
+	data[quote + (ipv6 ? 6 : 9)] = protocol;
+}
+
+static void fuzz_icmp(const uint8_t *bytes, size_t len, uint8_t kind)
+{
+	uint8_t *exact = malloc(len + ALIGN), *data = exact + ALIGN;
+	struct icmp_error e;
+
+	memcpy(data, bytes, len);
+	if (kind & 4)
+		announce_error(data, len, kind & 8,
+			       kind & 32 ? IPPROTO_UDP : kind & 64 ? IPPROTO_TCP : IPPROTO_DSTOPTS);
+	if (exact && icmp_parse(data, data + len, &e) == 0) {
+		assert(e.place > e.outer.place && e.inner.place > e.place && e.transport > e.inner.place);
+		assert(e.transport + ICMP_QUOTED_TRANSPORT <= len);
+		check_translated(&e, data, len, kind & 16);
 	}
 	free(exact);
 }
@@ -187,6 +258,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (data[0] & 1)
 		fuzz_conversation(data + 1, size - 1, data[0] & 2);
+	else if (data[0] & 2)
+		fuzz_icmp(data + 1, size - 1, data[0]);
 	else
 		fuzz_packet(data + 1, size - 1, data[0] & 4 ? 1000 : 0);
 	return 0;

@@ -9,6 +9,7 @@
  *   =200      its payload begins with the status line of this status
  *   #7        a SYN with an initial sequence number moved by 7
  *   w0 x3 tls h2   a window of zero; three segments in one; a TLS handshake; the preface of HTTP/2
+ *   unreachable   an ICMP error about the client's first packet; unreachable+7: about one that far behind it
  *   ~500      half a second passes           sweep   the sweep comes by           gone   the table loses the flow
  * Expected are counters, each 1 where nothing else is said, and nothing else; packets are always checked. `connect`,
  * `ttfb` and `events` are the durations measured and the failures reported; `state`, `closed` and `flows` the end.
@@ -193,6 +194,18 @@ static void server_packet(struct world *w, struct packet *p, uint32_t status)
 	w->seen.last_waited_ns = seen.waited_ns ?: w->seen.last_waited_ns;
 }
 
+static void unreachable(struct world *w, int32_t seq_offset)
+{
+	struct tally tally = { &w->version, &w->backend };
+	struct observation seen = { .failure = TELEMETRY_NO_FAILURE };
+
+	if (!w->in_table)
+		return;
+	telemetry_unreachable(&w->flow, w->client.isn + seq_offset, w->now_ns, &tally, &seen);
+	w->seen.events += seen.failure != TELEMETRY_NO_FAILURE;
+	w->seen.last_waited_ns = seen.waited_ns ?: w->seen.last_waited_ns;
+}
+
 static void sweep(struct world *w)
 {
 	struct tally tally = { &w->version, &w->backend };
@@ -217,6 +230,8 @@ static void step(struct world *w, const char *text)
 		sweep(w);
 	} else if (!strcmp(text, "gone")) {
 		w->in_table = false;
+	} else if (!strncmp(text, "unreachable", strlen("unreachable"))) {
+		unreachable(w, strtol(text + strlen("unreachable"), NULL, 10));
 	} else if (*text == '~') {
 		w->now_ns += strtoull(text + 1, NULL, 10) * MS - 1000;
 	} else {

@@ -50,6 +50,7 @@ static const struct kind signs[] = {
 	KIND(response_retransmits, "retransmits to the client", NULL),
 	KIND(zero_windows, "zero windows", NULL),
 	KIND(rst_invalid, "resets out of window", NULL),
+	KIND(icmp_errors, "ICMP errors", NULL),
 };
 
 /* ---- the host ---------------------------------------------------------------------------------------------- */
