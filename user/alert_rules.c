@@ -177,6 +177,7 @@ static void judge_drift(const struct config_alert_rules *rules, const struct ale
 
 static void judge_rolled_back(const struct alert_facts *facts, struct alert_condition *c)
 {
+	c->over = facts->active;
 	if (facts->active || facts->policy->status != POLICY_ROLLED_BACK || facts->unix_s - facts->ended > ROLLED_BACK_S)
 		return;
 	c->on = true;
@@ -191,10 +192,12 @@ static void judge_held(const struct config_alert_rules *rules, const struct aler
 {
 	bool idle = facts->policy->status == POLICY_HELD || facts->policy->status == POLICY_PAUSED;
 
-	if (!facts->active || !idle || facts->policy->held_s < rules->held_s)
+	c->version = facts->canary;
+	c->over = !facts->active;
+	c->lasts = facts->active && idle; /* held for another reason now is held on */
+	if (!c->lasts || facts->policy->held_s < rules->held_s)
 		return;
 	c->on = true;
-	c->version = facts->canary;
 	c->began_unix_s = facts->unix_s - facts->policy->held_s;
 	SAY(c->summary, "%s: the rollout of %s is %s", facts->service, facts->canary,
 	    policy_status_name(facts->policy->status));
@@ -212,9 +215,11 @@ void alert_rules_judge(const struct config_alert_rules *rules, const struct aler
 	judge_drift(rules, facts, window, &ret[ALERT_DRIFT]);
 	judge_rolled_back(facts, &ret[ALERT_ROLLED_BACK]);
 	judge_held(rules, facts, &ret[ALERT_HELD]);
-	for (unsigned i = 0; i < ALERT_RULES; i++)
-		if (alert_rule_severity(rules, (enum alert_rule)i) == CONFIG_SEVERITY_OFF)
-			ret[i].on = false;
+	for (unsigned i = 0; i < ALERT_RULES; i++) {
+		ret[i].severity = alert_rule_severity(rules, (enum alert_rule)i);
+		if (ret[i].severity == CONFIG_SEVERITY_OFF)
+			ret[i] = (struct alert_condition){ .version = "", .over = true };
+	}
 }
 
 /* ---- incidents ------------------------------------------------------------------------------------------- */
@@ -222,17 +227,20 @@ void alert_rules_judge(const struct config_alert_rules *rules, const struct aler
 static void follow(struct alert_incident *incident, const struct alert_condition *condition,
 		   const struct config_alert_rules *rules, double now_s)
 {
-	bool same = !strcmp(incident->version, condition->version);
+	bool same = !strcmp(incident->version, condition->version) && incident->severity == condition->severity;
 
 	if (condition->on && (same || !incident->told)) {
 		if (!incident->firing || !same)
 			incident->began_unix_s = condition->began_unix_s;
 		incident->firing = true;
 		incident->last_on_s = now_s;
+		incident->severity = condition->severity;
 		SAY(incident->version, "%s", condition->version);
 		SAY(incident->summary, "%s", condition->summary);
 		SAY(incident->description, "%s", condition->description);
-	} else if (incident->firing && (condition->on || now_s - incident->last_on_s >= rules->resolve_s)) {
+	} else if (condition->lasts && same) {
+		incident->last_on_s = now_s;
+	} else if (condition->on || condition->over || now_s - incident->last_on_s >= rules->resolve_s) {
 		incident->firing = false;
 	}
 }
@@ -241,14 +249,14 @@ enum alert_act alert_incident_tick(struct alert_incident *incident, const struct
 				   const struct config_alert_rules *rules, double now_s, bool silent)
 {
 	follow(incident, condition, rules, now_s);
-	if (silent)
-		return ALERT_NOTHING;
 	if (incident->firing == incident->told) {
 		if (!incident->firing || now_s - incident->told_s < rules->repeat_s)
 			return ALERT_NOTHING;
 		incident->told_s = now_s;
 		return ALERT_REPEAT;
 	}
+	if (silent)
+		return ALERT_NOTHING;
 	incident->told = incident->firing;
 	incident->told_s = now_s;
 	return incident->firing ? ALERT_FIRE : ALERT_RESOLVE;

@@ -4,7 +4,8 @@
  * argument.
  *
  * An incident begins with its condition, and is over when that has not been there for alert_rules.resolve_s. While a
- * blackout window is open nobody is told of anything; afterwards they are told what is so then.
+ * blackout window is open nobody is told of anything new; afterwards they are told what is so then. The next daemon goes on
+ * with the incidents that receivers know of.
  */
 #ifndef CANARYD_ALERT_RULES_H
 #define CANARYD_ALERT_RULES_H
@@ -52,6 +53,9 @@ struct alert_facts {
 
 struct alert_condition {
 	bool on;
+	bool lasts; /* not on, but an incident that goes on is not over either */
+	bool over;  /* not on, and an incident is over at once */
+	enum config_severity severity;
 	double began_unix_s;
 	const char *version; /* "": none */
 	char summary[ALERT_SUMMARY];
@@ -74,6 +78,8 @@ const char *alert_severity_name(enum config_severity severity);
 struct alert_incident {
 	bool firing; /* it goes on */
 	bool told;   /* and the receivers know */
+	bool kept;   /* and the journal does */
+	enum config_severity severity;
 	char version[CANARY_NAME_MAX];
 	double began_unix_s;
 	double last_on_s; /* its condition was there */
@@ -89,7 +95,10 @@ enum alert_act {
 	ALERT_RESOLVE,
 };
 
-/* A tick of an incident: what the receivers are to be told. One of another version resolves the one before first. */
+/*
+ * A tick of an incident: what the receivers are to be told. One of another version or severity, which has other labels,
+ * resolves the one before first.
+ */
 enum alert_act alert_incident_tick(struct alert_incident *incident, const struct alert_condition *condition,
 				   const struct config_alert_rules *rules, double now_s, bool silent);
 

@@ -218,6 +218,44 @@ static void held_for_long_and_crash_loops(void **state)
 	assert_int_equal(judge(x), 0);
 }
 
+/* The clock of a hold begins again with its reason; the incident does not. */
+static void held_for_another_reason_is_held_on(void **state)
+{
+	struct fixture *x = *state;
+
+	x->policy.status = POLICY_HELD;
+	x->policy.held_s = 900;
+	strcpy(x->policy.reason, "gate tickets does not agree");
+	judge(x);
+	assert_int_equal(alert_incident_tick(&x->incident, &x->conditions[ALERT_HELD], &x->rules, 0, false), ALERT_FIRE);
+	x->policy.held_s = 0;
+	assert_int_equal(judge(x), 0);
+	x->rules.repeat_s = 10000;
+	for (double now_s = 1; now_s < 900; now_s += 10)
+		assert_int_equal(alert_incident_tick(&x->incident, &x->conditions[ALERT_HELD], &x->rules, now_s, false),
+				 ALERT_NOTHING);
+	/* A rollout that has ended is held no longer. */
+	x->facts.active = false;
+	judge(x);
+	assert_int_equal(alert_incident_tick(&x->incident, &x->conditions[ALERT_HELD], &x->rules, 900, false), ALERT_RESOLVE);
+}
+
+/* The next rollout, rolled back too, is news. */
+static void a_rollback_is_over_with_the_next_rollout(void **state)
+{
+	struct fixture *x = *state;
+
+	x->facts.active = false;
+	x->policy.status = POLICY_ROLLED_BACK;
+	strcpy(x->policy.reason, "errors");
+	x->facts.ended = x->facts.unix_s;
+	judge(x);
+	assert_int_equal(alert_incident_tick(&x->incident, &x->conditions[ALERT_ROLLED_BACK], &x->rules, 0, false), ALERT_FIRE);
+	x->facts.active = true;
+	judge(x);
+	assert_int_equal(alert_incident_tick(&x->incident, &x->conditions[ALERT_ROLLED_BACK], &x->rules, 1, false), ALERT_RESOLVE);
+}
+
 static void severities(void **state)
 {
 	struct fixture *x = *state;
@@ -271,6 +309,9 @@ static void a_blackout_is_silent(void **state)
 	assert_int_equal(tick(x, "v2", 400, true), ALERT_NOTHING);
 	assert_int_equal(tick(x, NULL, 500, true), ALERT_NOTHING);
 	assert_int_equal(tick(x, NULL, 600, false), ALERT_NOTHING); /* what came and went is not */
+	/* What a receiver would take for over, were it not repeated, is. */
+	assert_int_equal(tick(x, "v2", 700, false), ALERT_FIRE);
+	assert_int_equal(tick(x, "v2", 760, true), ALERT_REPEAT);
 }
 
 static void another_version_is_another_incident(void **state)
@@ -285,6 +326,22 @@ static void another_version_is_another_incident(void **state)
 	assert_true(x->incident.began_unix_s == 2);
 }
 
+/* A configuration that makes a page a ticket makes another incident of it: the labels are others. */
+static void another_severity_is_another_incident(void **state)
+{
+	struct alert_condition c = { .on = true, .version = "v2", .severity = CONFIG_SEVERITY_PAGE };
+	struct fixture *x = *state;
+
+	assert_int_equal(alert_incident_tick(&x->incident, &c, &x->rules, 1, false), ALERT_FIRE);
+	c.severity = CONFIG_SEVERITY_TICKET;
+	assert_int_equal(alert_incident_tick(&x->incident, &c, &x->rules, 2, false), ALERT_RESOLVE);
+	assert_int_equal(x->incident.severity, CONFIG_SEVERITY_PAGE);
+	assert_int_equal(alert_incident_tick(&x->incident, &c, &x->rules, 3, false), ALERT_FIRE);
+	assert_int_equal(x->incident.severity, CONFIG_SEVERITY_TICKET);
+	c = (struct alert_condition){ .over = true, .version = "" }; /* and off ends it */
+	assert_int_equal(alert_incident_tick(&x->incident, &c, &x->rules, 4, false), ALERT_RESOLVE);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -296,10 +353,13 @@ int main(void)
 		TEST(a_small_difference_tickets),
 		TEST(a_service_that_is_down_pages),
 		TEST(held_for_long_and_crash_loops),
+		TEST(held_for_another_reason_is_held_on),
+		TEST(a_rollback_is_over_with_the_next_rollout),
 		TEST(severities),
 		TEST(one_incident_from_first_to_last),
 		TEST(a_blackout_is_silent),
 		TEST(another_version_is_another_incident),
+		TEST(another_severity_is_another_incident),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
