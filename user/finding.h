@@ -153,6 +153,8 @@ struct finding {
 	char gate[64];          /* for the caller: its name */
 	char gate_why[160];     /* for the caller: what of it: "is being asked", "does not agree: …" */
 	bool gate_refused;      /* for the caller: it has said no, or nothing for long: the rollout is held by it */
+	enum finding_say alert; /* for the caller: what others report of the canary: hold, or roll back */
+	char alert_why[FINDING_REASON]; /* for the caller: and their words */
 	bool blackout;          /* for the caller: a blackout window is open: nothing moves up */
 	char blackout_until[20]; /* for the caller: when it ends, local time */
 	double clock_step_s;    /* for the caller: the time of day went so much further than time passed; 0: it did not */

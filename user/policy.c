@@ -66,7 +66,7 @@ static bool fail(const struct policy_plan *plan, struct policy_state *state, con
 {
 	if (!policy_rules_failed(f))
 		return false;
-	if (plan->on_fail == POLICY_FAIL_ROLL_BACK) {
+	if (plan->on_fail == POLICY_FAIL_ROLL_BACK || f->alert == FINDING_SAYS_FAIL) {
 		d->kind = POLICY_ROLL_BACK;
 		policy_rules_say_failed(f, d);
 		policy_moves_end(state, POLICY_ROLLED_BACK, 0, d);
@@ -145,11 +145,22 @@ static bool by_another_sli(const struct policy_state *state, const struct findin
 	return strncmp(state->reason, name, length) != 0 || state->reason[length] != ':';
 }
 
+/* Of SLIs and of alerts there are several. A warning of expiry repeats the beginning of the reason. */
+static bool by_another(const struct policy_state *state, const struct finding *f, enum policy_held why)
+{
+	char words[160];
+
+	snprintf(words, sizeof(words), "%.159s", f->alert_why);
+	if (why == POLICY_HELD_ALERT)
+		return !strstr(state->reason, words);
+	return why == POLICY_HELD_SLI && by_another_sli(state, f);
+}
+
 /* One hold can have many causes after each other: each is named once, however often it comes and goes. */
 static bool is_news(struct policy_state *state, const struct finding *f, enum policy_held why)
 {
 	uint32_t cause = policy_rules_cause(f, why);
-	bool same = state->status == POLICY_HELD && state->held == why && (why != POLICY_HELD_SLI || !by_another_sli(state, f));
+	bool same = state->status == POLICY_HELD && state->held == why && !by_another(state, f, why);
 	bool news = !same || (state->named & cause) != cause;
 
 	state->named = same ? state->named | cause : cause;

@@ -34,6 +34,8 @@ static bool is_worse(const struct finding *f)
 
 bool policy_rules_failed(const struct finding *finding)
 {
+	if (finding->alert == FINDING_SAYS_FAIL)
+		return true;
 	return finding->data != FINDING_DATA_ERROR &&
 	       (is_worse(finding) || finding->guard_fired || finding->budget_spent ||
 		finding->says == FINDING_SAYS_FAIL);
@@ -54,6 +56,10 @@ void policy_rules_say_failed(const struct finding *finding, struct policy_decisi
 {
 	const struct finding_sli *sli = &finding->sli[is_worse(finding) ? finding->loudest : FINDING_ERRORS];
 
+	if (finding->alert == FINDING_SAYS_FAIL) {
+		SAY(d->reason, "%s", finding->alert_why);
+		return;
+	}
 	if (!is_worse(finding) && !finding->guard_fired && !finding->budget_spent) {
 		policy_rules_say_gauge(finding, d);
 		return;
@@ -80,6 +86,10 @@ enum policy_held policy_rules_held(const struct finding *finding, char reason[FI
 {
 	char step[32];
 
+	if (finding->alert == FINDING_SAYS_HOLD) {
+		SAY(reason, "%s", finding->alert_why);
+		return POLICY_HELD_ALERT;
+	}
 	if (finding->data == FINDING_DATA_ERROR) {
 		SAY(reason, "%s", finding->reason);
 		return POLICY_HELD_ERROR;
@@ -184,6 +194,8 @@ enum policy_wait policy_rules_wait(const struct policy_plan *plan, const struct 
 	const struct policy_step *step = &plan->step[state->step];
 	bool bake = state->phase == POLICY_BAKE;
 
+	if (finding->alert != FINDING_SAYS_NOTHING)
+		return POLICY_WAIT_ALERT;
 	if (finding->data != FINDING_DATA_OK && finding->data != FINDING_DATA_NO_BASELINE)
 		return POLICY_WAIT_DATA;
 	if (finding->holds || finding->p99_holds)
@@ -288,6 +300,7 @@ void policy_print_waiting(const struct policy_plan *plan, const struct policy_st
 	unsigned sli = 0;
 
 	switch (policy_rules_wait(plan, state, finding, &sli)) {
+	case POLICY_WAIT_ALERT: SAY(reason, "%s", finding->alert_why); break;
 	case POLICY_WAIT_NOT: SAY(reason, "every condition is met"); break;
 	case POLICY_WAIT_DATA: SAY(reason, "%s", finding->reason); break;
 	case POLICY_WAIT_WORSE: say_worse(finding, reason); break;

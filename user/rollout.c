@@ -151,6 +151,14 @@ int rollout_start(struct rollout *rollout, const char *canary, double unix_s, ch
 	return rollout_commit(rollout, &to, &decision, unix_s, ret_error);
 }
 
+/* What an operator has to resolve first: the next tick would undo it. */
+static bool is_against_alert(const struct rollout *rollout, enum rollout_verb verb)
+{
+	if (rollout->alert == FINDING_SAYS_NOTHING)
+		return false;
+	return verb == ROLLOUT_PROMOTE || (verb == ROLLOUT_RESUME && rollout->policy.held == POLICY_HELD_ALERT);
+}
+
 int rollout_operate(struct rollout *rollout, enum rollout_verb verb, double unix_s, char **ret_error)
 {
 	static int (*const verbs[])(const struct policy_plan *, struct policy_state *, struct policy_decision *) = {
@@ -168,6 +176,9 @@ int rollout_operate(struct rollout *rollout, enum rollout_verb verb, double unix
 				 rollout->service->name, rollout->service->name);
 	if (verb == ROLLOUT_PROMOTE && rollout_blackout(rollout, unix_s))
 		return rollout_refuse_blackout(rollout, unix_s, ret_error);
+	if (is_against_alert(rollout, verb))
+		return error_set(ret_error, -EBUSY, "%s is not to be %s: %s (`canaryctl alert resolve %s` when that is over)",
+				 rollout->canary, words[verb], rollout->alert_why, rollout->service->name);
 	if (verbs[verb](&to.plan, &to.policy, &decision))
 		return error_set(ret_error, -EINVAL, "a rollout that is %s cannot be %s",
 				 policy_status_name(rollout->policy.status), words[verb]);
@@ -198,6 +209,14 @@ static void look_at_clock(struct rollout *rollout, const struct sample *sample, 
 		snprintf(finding->blackout_until, sizeof(finding->blackout_until), "%s", blackout->to);
 }
 
+static void look_at_alert(struct rollout *rollout)
+{
+	struct finding *finding = &rollout->finding;
+
+	finding->alert = rollout->alert;
+	memcpy(finding->alert_why, rollout->alert_why, sizeof(finding->alert_why));
+}
+
 int rollout_tick(struct rollout *rollout, const struct sample *sample, double unix_s, char **ret_error)
 {
 	struct rollout to;
@@ -213,6 +232,7 @@ int rollout_tick(struct rollout *rollout, const struct sample *sample, double un
 	}
 	judge_tick(rollout->judge, sample, &rollout->finding);
 	look_at_clock(rollout, sample, step_s, unix_s);
+	look_at_alert(rollout);
 	rollout_decide(rollout, &to, sample->elapsed_ns / 1e9, &decision);
 	if (decision.kind == POLICY_NONE) {
 		rollout->policy = to.policy;
@@ -369,6 +389,12 @@ void rollout_set_inventory(struct rollout *rollout, const struct config *config,
 	rollout->inventory = inventory;
 	publish_limits(rollout);
 	publish(rollout);
+}
+
+void rollout_set_alert(struct rollout *rollout, enum finding_say says, const char *why)
+{
+	rollout->alert = says;
+	snprintf(rollout->alert_why, sizeof(rollout->alert_why), "%s", why);
 }
 
 bool rollout_is_active(const struct rollout *rollout)

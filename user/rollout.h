@@ -115,6 +115,12 @@ int rollout_operate(struct rollout *rollout, enum rollout_verb verb, double unix
  */
 int rollout_tick(struct rollout *rollout, const struct sample *sample, double unix_s, char **ret_error);
 
+/*
+ * What others report of the version that is being released: FINDING_SAYS_HOLD, _FAIL (it is rolled back), or _NOTHING (any
+ * more). Holds from the next tick on; a promotion is refused at once.
+ */
+void rollout_set_alert(struct rollout *rollout, enum finding_say says, const char *why);
+
 /* Writes a sentence among the decisions of the service's last rollout, ended or not. Errors as the journal's. */
 int rollout_note(struct rollout *rollout, const char *sentence, double unix_s, char **ret_error);
 

@@ -25,6 +25,8 @@ struct rollout {
 	struct policy_plan plan;
 	struct policy_state policy;
 	struct finding finding;
+	enum finding_say alert;         /* what others report of the canary, */
+	char alert_why[FINDING_REASON]; /* and their words */
 	double since_checkpoint_s;
 	int unwritten; /* the last decision took effect, but not the journal's: why; it is tried again every tick */
 	struct policy_decision last_decision;

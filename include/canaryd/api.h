@@ -11,8 +11,10 @@
  *     lease: {s, on_expiry: "baseline"|"hold"},      without a tick for s seconds, new flows go to the baseline
  *     reasons: {<reason>: packets, …},
  *     services: [<service>],
- *     alerts: {firing: [{alertname, service, version, severity: "page"|"ticket", began, told, summary, description}],
- *              receivers: [{url, sent, failed, dropped, waiting}]} }   told: the receivers know
+ *     alerts: {firing: [<alert>], receivers: [{url, sent, failed, dropped, waiting}]} }
+ *   alert: { alertname, service, version, severity: "page"|"ticket", began, told, summary, description,
+ *            key, action: "hold"|"rollback"|"tell", uid, until|null }    told: the receivers know; the last four only of
+ *                                                   what was reported by POST; uid: by whom; until: null: it is resolved
  *   service: { name, vip, protocol, mode, affinity, baseline, canary|null, epoch, generation,
  *     weight: {wanted, applied, measured|null},      share of new flows that go (wanted: should go; applied: the
  *                                                    kernel's threshold; measured: of the last 10 s) to the canary
@@ -58,6 +60,13 @@
  *                                    replace: a rollout that is under way ends as aborted
  *                                    answered once the hooks that are asked before have agreed; 409: one does not
  * POST /v1/services/NAME/pause | resume | promote | abort | undo   → <rollout>
+ * POST /v1/alerts                    {service, summary, version?, severity?, action?, key?, description?, ttl_s?}
+ *                                    → <alert>, 201: someone else, a scanner, an IDS, reports a version as a security
+ *                                    problem. version: the canary, or where there is none the baseline; severity, action:
+ *                                    those of alert_rules.security and on_security, a ticket tells only; key: what tells
+ *                                    several of a version apart, the same again is no other alert; ttl_s: it is over
+ *                                    then; one line of text each. action is what becomes of a rollout of that version
+ * POST /v1/alerts/resolve            {service, version?, key?} → {resolved: [<alert>]}; 404: none that matches stands
  * GET  /v1/flow?service=NAME&client=ADDR:PORT
  *                                    {service, client, position, share, source: "flow"|"hash"|"no_backend"|"lease",
  *                                    version|null, backend|null, epoch, canary_threshold}
@@ -76,6 +85,8 @@
 #define API_STATUS "/v1/status"
 #define API_ROLLOUTS "/v1/rollouts"
 #define API_SERVICES "/v1/services"
+#define API_ALERTS "/v1/alerts"
+#define API_ALERTS_RESOLVE "/v1/alerts/resolve"
 #define API_FLOW "/v1/flow"
 #define API_CONFIG "/v1/config"
 #define API_DETACH "/v1/detach"
@@ -109,6 +120,7 @@
 #define API_HELD_FAILED "failed"     /* the canary is worse and on_fail is hold: waits for an operator */
 #define API_HELD_OTHER "other"       /* e.g. after a reboot: waits for an operator */
 #define API_HELD_BLACKOUT "blackout" /* a blackout window is open; lifts itself too */
+#define API_HELD_ALERT "alert"       /* others report a security problem: lifts when that is resolved */
 
 /* decision.decision */
 #define API_DECISION_START "start"

@@ -2,6 +2,8 @@
 /* The consent of others to a rollout's moves: what their answers do to it, and what they do not. */
 #include "tests/unit/rollout_fixture.h"
 
+#include <errno.h>
+
 #define IN_WORLD(name) cmocka_unit_test_setup_teardown(name, set_up_world, tear_down_world)
 
 /* What the gates say, and what they have heard. */
@@ -114,6 +116,27 @@ static void a_note_is_a_row_of_the_story(void **state)
 	assert_last_decision(w, "note");
 }
 
+static void what_others_report_is_heeded(void **state)
+{
+	struct world *w = *state;
+	char *error = NULL;
+
+	start(w);
+	rollout_set_alert(w->rollout, FINDING_SAYS_HOLD, "security page from uid 7: it is open");
+	assert_int_equal(rollout_operate(w->rollout, ROLLOUT_PROMOTE, w->now, &error), -EBUSY);
+	assert_non_null(strstr(error, "v2 is not to be promoted: security page from uid 7: it is open (`canaryctl alert"));
+	free(error);
+	assert_int_equal(until_decided(w, 0), 1);
+	assert_int_equal(rollout_view(w->rollout).policy->held, POLICY_HELD_ALERT);
+	assert_last_decision(w, "hold");
+	assert_int_equal(rollout_operate(w->rollout, ROLLOUT_RESUME, w->now, NULL), -EBUSY);
+	assert_int_equal(until_decided(w, 0), 0);
+	rollout_set_alert(w->rollout, FINDING_SAYS_FAIL, "security page from uid 7: it is open");
+	assert_int_equal(until_decided(w, 0), 1);
+	assert_int_equal(rollout_view(w->rollout).policy->status, POLICY_ROLLED_BACK);
+	assert_true(rollout_view(w->rollout).weight_applied == 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -122,6 +145,7 @@ int main(void)
 		IN_WORLD(a_failure_waits_for_an_operator),
 		IN_WORLD(nobody_is_asked_about_the_way_back),
 		IN_WORLD(a_note_is_a_row_of_the_story),
+		IN_WORLD(what_others_report_is_heeded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

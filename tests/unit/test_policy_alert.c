@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What others report of the canary: it is held, or goes back, whatever the evidence for it. */
+#include "policy_fixture.h"
+
+static void alert(struct fixture *x, enum finding_say says, const char *why)
+{
+	x->f.alert = says;
+	strcpy(x->f.alert_why, why);
+}
+
+static void a_reported_canary_is_held(void **state)
+{
+	char waiting[FINDING_REASON];
+	struct fixture *x = *state;
+
+	until(x, 100); /* past the warm-up, and into the second step */
+	alert(x, FINDING_SAYS_HOLD, "security page from uid 0: it is open");
+	assert_int_equal(tick(x, 1), POLICY_HOLD);
+	assert_int_equal(x->state.held, POLICY_HELD_ALERT);
+	assert_string_equal(policy_held_name(x->state.held), "alert");
+	assert_string_equal(x->d.reason, "security page from uid 0: it is open");
+	assert_int_equal(until(x, 3500), POLICY_NONE);
+	policy_print_waiting(&x->plan, &x->state, &x->f, waiting);
+	assert_string_equal(waiting, "security page from uid 0: it is open");
+	alert(x, FINDING_SAYS_HOLD, "security page from uid 0: and another");
+	assert_int_equal(tick(x, 1), POLICY_HOLD); /* another is news */
+	alert(x, FINDING_SAYS_NOTHING, "");
+	assert_int_equal(tick(x, 1), POLICY_RESUME);
+	assert_int_equal(until(x, 100), POLICY_ADVANCE);
+}
+
+static void or_it_is_rolled_back(void **state)
+{
+	struct fixture *x = *state;
+
+	x->plan.on_fail = POLICY_FAIL_HOLD; /* the report asks for more than the plan */
+	x->f.data = FINDING_DATA_ERROR;     /* and needs no sample */
+	alert(x, FINDING_SAYS_FAIL, "security page from uid 0: it is open");
+	assert_int_equal(policy_pause(&x->plan, &x->state, &x->d), 0);
+	assert_int_equal(tick(x, 1), POLICY_ROLL_BACK);
+	assert_true(x->d.weight_to == 0 && isnan(x->d.value) && !*x->d.sli);
+	assert_string_equal(x->d.reason, "security page from uid 0: it is open");
+}
+
+static void a_bad_canary_that_is_held_goes_all_the_same(void **state)
+{
+	struct fixture *x = *state;
+
+	alert(x, FINDING_SAYS_HOLD, "security page from uid 0: it is open");
+	assert_int_equal(tick(x, 1), POLICY_HOLD);
+	x->f.ln_e_rollback = log(101);
+	assert_int_equal(tick(x, 1), POLICY_ROLL_BACK);
+}
+
+static void no_bake_and_no_gate_passes_it(void **state)
+{
+	struct fixture *x = *state;
+
+	while (x->state.phase != POLICY_BAKE)
+		tick(x, 1);
+	alert(x, FINDING_SAYS_HOLD, "security page from uid 0: it is open");
+	assert_int_equal(tick(x, 1), POLICY_HOLD);
+	assert_int_equal(policy_resume(&x->plan, &x->state, &x->d), 0);
+	assert_int_equal(tick(x, 1), POLICY_HOLD);
+	assert_int_equal(until(x, 1000), POLICY_NONE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_reported_canary_is_held),
+		TEST(or_it_is_rolled_back),
+		TEST(a_bad_canary_that_is_held_goes_all_the_same),
+		TEST(no_bake_and_no_gate_passes_it),
+	};
+
+	return cmocka_run_group_tests_name("policy_alert", tests, NULL, NULL);
+}
