@@ -25,8 +25,10 @@ static const char *print_time(char buf[TIME_MAX], double unix_s)
 static json_t *labels_json(const struct alert_message *message)
 {
 	json_t *labels = json_pack("{s:s, s:s, s:s}", "alertname", message->alertname, "service", message->service,
-				   "severity", alert_severity_name(message->severity));
+				   "severity", alert_severity_name(message->incident->severity));
 
+	if (labels && *message->key)
+		json_object_set_new(labels, "key", json_string(message->key));
 	if (labels && *message->incident->version)
 		json_object_set_new(labels, "version", json_string(message->incident->version));
 	return labels;
@@ -36,8 +38,12 @@ static json_t *annotations_json(const struct alert_message *message)
 {
 	json_t *annotations = json_pack("{s:s, s:s}", "summary", message->incident->summary, "description",
 					message->incident->description);
-	char runbook[CONFIG_URL_MAX + 64];
+	char runbook[CONFIG_URL_MAX + 64], from[32];
 
+	if (annotations && message->uid >= 0) {
+		snprintf(from, sizeof(from), "uid %" PRId64, message->uid);
+		json_object_set_new(annotations, "reported_by", json_string(from));
+	}
 	if (annotations && *message->rules->runbook_url) {
 		snprintf(runbook, sizeof(runbook), "%s%s", message->rules->runbook_url, message->alertname);
 		json_object_set_new(annotations, "runbook", json_string(runbook));

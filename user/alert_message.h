@@ -10,15 +10,16 @@
 struct alert_message {
 	const char *service;
 	const char *alertname;
-	enum config_severity severity;
+	const char *key;  /* of a report; "": none */
+	int64_t uid;      /* who reported it; -1: nobody */
 	const struct alert_incident *incident;
 	const struct config_alert_rules *rules;
 	double ends_unix_s; /* when it was over; while it goes on, when it would be were it not sent again */
 };
 
 /*
- * {labels: {alertname, service, version, severity}, annotations: {summary, description, runbook}, startsAt, endsAt,
- *  generatorURL}; NULL without memory. The same incident has the same labels, from the first to the last.
+ * {labels: {alertname, service, version, severity, key}, annotations: {summary, description, runbook, reported_by},
+ *  startsAt, endsAt, generatorURL}, what there is of them; NULL without memory. The same incident has the same labels, from the first to the last.
  */
 json_t *alert_message_json(const struct alert_message *message);
 

@@ -268,6 +268,23 @@ static void post_service(struct api *api, const struct http_request *request, co
 		api_answer(response, 200, view_rollout(service));
 }
 
+static void post_report(struct api *api, const struct http_request *request, const char *rest,
+			struct http_response *response)
+{
+	bool resolve = !strcmp(request->path, API_ALERTS_RESOLVE);
+	json_t *body = json_loadb(request->body, request->body_size, JSON_REJECT_DUPLICATES, NULL), *json = NULL;
+	char *error = NULL;
+	int r = resolve ? daemon_resolve_reports(api->daemon, body, request->uid, &json, &error) :
+			  daemon_report(api->daemon, body, request->uid, &json, &error);
+
+	(void)rest;
+	if (r)
+		api_answer_errno(response, r, error);
+	else
+		api_answer(response, resolve ? 200 : 201, json);
+	json_decref(body);
+}
+
 static const char *explain_source(uint16_t source)
 {
 	static const char *const names[] = { "not_service", "flow", "hash", "no_backend", "lease" };
@@ -354,6 +371,8 @@ static const struct route {
 	{ "GET", API_ROLLOUTS "/", get_rollout },
 	{ "POST", API_ROLLOUTS, post_rollouts },
 	{ "POST", API_SERVICES "/", post_service },
+	{ "POST", API_ALERTS, post_report },
+	{ "POST", API_ALERTS_RESOLVE, post_report },
 	{ "GET", API_FLOW, get_flow },
 	{ "GET", API_CONFIG, get_config },
 	{ "POST", API_DETACH, post_detach },

@@ -82,6 +82,13 @@ enum config_on_expiry {
 	CONFIG_ON_EXPIRY_HOLD = 1,
 };
 
+/* What a page about the security of the canary does to its rollout. */
+enum config_on_security {
+	CONFIG_ON_SECURITY_TELL = 0, /* nothing */
+	CONFIG_ON_SECURITY_HOLD,
+	CONFIG_ON_SECURITY_ROLLBACK,
+};
+
 struct config_interface {
 	char name[IFNAMSIZ];
 };
@@ -158,6 +165,8 @@ struct config_alert_rules {
 	double service_down_percent;
 	enum config_severity crash_loop;
 	enum config_severity drift;
+	enum config_severity security; /* of a report that has none of its own; off: none is taken */
+	enum config_on_security on_security;
 	enum config_severity rolled_back;
 	enum config_severity held;
 	double held_s;

@@ -47,6 +47,11 @@ static const cyaml_strval_t severities[] = {
 	{ "ticket", CONFIG_SEVERITY_TICKET },
 	{ "off", CONFIG_SEVERITY_OFF },
 };
+static const cyaml_strval_t on_securities[] = {
+	{ "hold", CONFIG_ON_SECURITY_HOLD },
+	{ "rollback", CONFIG_ON_SECURITY_ROLLBACK },
+	{ "tell", CONFIG_ON_SECURITY_TELL },
+};
 static const cyaml_strval_t days[] = {
 	{ "mon", BLACKOUT_MON }, { "tue", BLACKOUT_TUE }, { "wed", BLACKOUT_WED }, { "thu", BLACKOUT_THU },
 	{ "fri", BLACKOUT_FRI }, { "sat", BLACKOUT_SAT }, { "sun", BLACKOUT_SUN },
@@ -168,6 +173,11 @@ _Static_assert(offsetof(struct config_backend, address) == 0, "the text comes fi
 	  "page", 0, 0, NULL, "a version's unit is restarted again and again")                                      \
 	X(SEVERITY("drift", drift),                                                                                 \
 	  "ticket", 0, 0, NULL, "there is some evidence that the canary is worse")                                  \
+	X(SEVERITY("security", security),                                                                           \
+	  "page", 0, 0, NULL, "others report a version (canaryctl alert raise); off: reports are refused")          \
+	X(CYAML_FIELD_ENUM("on_security", WORD(MAY), struct config_alert_rules, on_security, on_securities,         \
+			   COUNT(on_securities)),                                                                   \
+	  "hold", 0, 0, NULL, "what a page about the canary does to its rollout, unless the report says it")        \
 	X(SEVERITY("rolled_back", rolled_back),                                                                     \
 	  "ticket", 0, 0, NULL, "a rollout was rolled back")                                                        \
 	X(SEVERITY("held", held),                                                                                   \

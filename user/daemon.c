@@ -118,6 +118,7 @@ static int open_service(struct daemon *daemon, size_t s, char **ret_error)
 	struct daemon_service *service = &daemon->services[s];
 	struct rollout_environment environment = { .journal = daemon->journal, .boot_id = daemon->boot_id };
 
+	service->daemon = daemon;
 	service->config = &daemon->config->services[s];
 	service->inventory = &daemon->inventory->services[s];
 	environment.split = datapath_split(daemon->datapath, service->inventory->id);
@@ -163,8 +164,6 @@ static int open_clients(struct daemon *daemon, sd_event *event, char **ret_error
 	if (!r)
 		r = command_runner_new(event, &daemon->commands);
 	daemon_open_host(daemon, event);
-	if (!r)
-		r = alerts_new(daemon->fetch, daemon->config, &daemon->alerts);
 	return r ? error_set(ret_error, r, "cannot make an HTTP client: %s", strerror(-r)) : 0;
 }
 
@@ -188,6 +187,8 @@ int daemon_new(struct config *config, sd_event *event, struct daemon **ret, char
 		r = open_recorder(daemon, ret_error);
 	if (!r)
 		r = daemon_restore_versions(daemon, ret_error);
+	if (!r)
+		r = daemon_open_alerts(daemon, ret_error);
 	if (!r)
 		r = open_datapath(daemon, ret_error);
 	if (!r) {
@@ -339,6 +340,7 @@ void daemon_tick(struct daemon *daemon)
 	datapath_read_events(daemon->datapath);
 	sweep(daemon);
 	daemon->asleep_ns = asleep_ns(daemon);
+	daemon_heed_reports(daemon);
 	for (size_t s = 0; s < daemon->n_services; s++)
 		tick_service(daemon, &daemon->services[s]);
 	daemon_tick_alerts(daemon);

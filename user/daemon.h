@@ -33,6 +33,7 @@ struct daemon_service;
 typedef void (*daemon_started)(struct daemon_service *service, int r, char *error, void *context);
 
 struct daemon_service {
+	struct daemon *daemon;
 	const struct config_service *config;       /* of the running configuration */
 	const struct inventory_service *inventory; /* of the present inventory */
 	struct sampler *sampler;
@@ -100,6 +101,17 @@ int daemon_set_version(struct daemon *daemon, const char *service, const char *v
  */
 int daemon_start_rollout(struct daemon_service *service, const char *canary, bool replace, daemon_started started,
 			 void *context, char **ret_error);
+
+/*
+ * Takes a report of others, JSON as alert_report_parse() has it, from the peer `uid`: it is an alert, and a rollout of that
+ * version heeds it in the next tick. Without a version it is about the canary, or where there is none the baseline. *ret
+ * is the alert as JSON. -EINVAL, -ENOENT (no such service or version): *ret_error names the field; errors as
+ * alerts_report().
+ */
+int daemon_report(struct daemon *daemon, const json_t *body, uint32_t uid, json_t **ret, char **ret_error);
+
+/* Ends reports; *ret is {resolved: [<alert>]}. Errors as alert_report_parse_filter() and alerts_resolve(). */
+int daemon_resolve_reports(struct daemon *daemon, const json_t *body, uint32_t uid, json_t **ret, char **ret_error);
 
 /* Takes the programs off, and all pins away. daemon_tick() must not be called any more. */
 int daemon_detach(struct daemon *daemon, char **ret_error);

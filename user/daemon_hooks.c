@@ -71,8 +71,10 @@ int daemon_open_hooks(struct daemon *daemon, struct daemon_service *service, str
 static int begin(struct daemon_service *service, const char *canary, bool replace, char **ret_error)
 {
 	double now_s = daemon_unix_s();
-	int r = replace ? rollout_supersede(service->rollout, canary, now_s, ret_error) : 0;
+	int r = daemon_refuse_reported(service, canary, ret_error);
 
+	if (!r && replace)
+		r = rollout_supersede(service->rollout, canary, now_s, ret_error);
 	return r ? r : rollout_start(service->rollout, canary, now_s, ret_error);
 }
 
@@ -119,6 +121,8 @@ int daemon_start_rollout(struct daemon_service *service, const char *canary, boo
 		return error_set(ret_error, -EBUSY, "hooks of service %s are being asked whether %s may start (wait for them)",
 				 service->config->name, service->starting);
 	r = rollout_propose(service->rollout, canary, replace, daemon_unix_s(), &decision, &steps, ret_error);
+	if (!r)
+		r = daemon_refuse_reported(service, canary, ret_error);
 	if (r)
 		return r;
 	message = start_message(service, canary, steps, &decision);

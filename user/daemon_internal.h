@@ -20,6 +20,15 @@ int daemon_open_slis(struct daemon *daemon, struct daemon_service *service);
 /* Puts into the service's sample what is known of them now, and begins the looks that are due. */
 void daemon_look(struct daemon_service *service, const struct rollout_view *rollout);
 
+/* Makes the alerts, with what the journal has of them. Errors as alerts_new(). */
+int daemon_open_alerts(struct daemon *daemon, char **ret_error);
+
+/* Tells the rollouts what others report of their canaries. */
+void daemon_heed_reports(struct daemon *daemon);
+
+/* -EBUSY, with the mend: others report `canary` as a security problem, so it is not to be started. */
+int daemon_refuse_reported(const struct daemon_service *service, const char *canary, char **ret_error);
+
 /* Facts for the alerts, after the services' tick; what is due is sent. */
 void daemon_tick_alerts(struct daemon *daemon);
 

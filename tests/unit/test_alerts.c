@@ -2,115 +2,7 @@
 /* Alerts on their way to real receivers on loopback: what is sent, how often, and what becomes of it if nobody takes it. */
 #include "user/alerts.h"
 
-#include <jansson.h>
-
-#include "tests/unit/event_fixture.h"
-
-struct fixture {
-	sd_event *event;
-	struct fetch *fetch;
-	struct sink *sink;
-	struct config config;
-	struct config_service service;
-	struct config_alert receivers[2];
-	struct alerts *alerts;
-	struct policy_state policy;
-	struct finding finding;
-	struct sample sample;
-	double now_s;
-};
-
-static int set_up(void **state)
-{
-	struct fixture *x = calloc(1, sizeof(*x));
-
-	assert_true(sd_event_new(&x->event) >= 0);
-	assert_int_equal(fetch_new(x->event, &x->fetch), 0);
-	x->sink = sink_new();
-	x->config.services = &x->service;
-	x->config.services_count = 1;
-	strcpy(x->service.name, "checkout");
-	x->config.alerts = x->receivers;
-	x->config.alert_rules = (struct config_alert_rules){ .held = CONFIG_SEVERITY_TICKET, .held_s = 1, .repeat_s = 60,
-							     .resolve_s = 10 };
-	strcpy(x->config.alert_rules.runbook_url, "https://runbooks.example/");
-	strcpy(x->config.alert_rules.generator_url, "http://node7.example/");
-	x->now_s = 1000;
-	strcpy(x->policy.reason, "gate tickets does not agree");
-	*state = x;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *x = *state;
-
-	alerts_free(x->alerts);
-	fetch_free(x->fetch);
-	sink_free(x->sink);
-	sd_event_unref(x->event);
-	free(x);
-	return 0;
-}
-
-static void build(struct fixture *x, enum config_alert_kind kind)
-{
-	struct config_alert *receiver = &x->receivers[x->config.alerts_count++];
-
-	receiver->kind = kind;
-	receiver->timeout_s = 5;
-	snprintf(receiver->url, sizeof(receiver->url), "%s/%s", x->sink->url, kind == CONFIG_ALERT_WEBHOOK ? "hook" : "");
-	assert_int_equal(alerts_new(x->fetch, &x->config, &x->alerts), 0);
-}
-
-static unsigned long count(struct fixture *x, const char *what)
-{
-	json_t *view = alerts_view(x->alerts), *receiver = json_array_get(json_object_get(view, "receivers"), 0);
-	unsigned long n = (unsigned long)json_integer_value(json_object_get(receiver, what));
-
-	json_decref(view);
-	return n;
-}
-
-/* A tick, held or not. */
-static void tick_alone(struct fixture *x, bool held, double seconds)
-{
-	const struct alert_facts facts = { .now_s = x->now_s += seconds, .unix_s = 1700000000 + x->now_s,
-					   .service = "checkout", .baseline = "v1", .canary = "v2", .active = true,
-					   .policy = &x->policy, .finding = &x->finding };
-
-	x->policy.status = held ? POLICY_HELD : POLICY_RUNNING;
-	x->policy.held_s = held ? 60 : 0;
-	alerts_tick(x->alerts, 0, &facts, &x->sample, false);
-	alerts_turn(x->alerts, x->now_s);
-}
-
-/* The same, and what it sends arrives. */
-static void tick(struct fixture *x, bool held, double seconds)
-{
-	unsigned long before = count(x, "sent") + count(x, "failed");
-
-	tick_alone(x, held, seconds);
-	if (!count(x, "waiting"))
-		return;
-	for (int i = 0; count(x, "sent") + count(x, "failed") == before && i < 3000; i++)
-		assert_true(sd_event_run(x->event, 10000) >= 0);
-}
-
-static const char *text(json_t *json, const char *outer, const char *name)
-{
-	return json_string_value(json_object_get(outer ? json_object_get(json, outer) : json, name)) ?: "";
-}
-
-static json_t *received(struct fixture *x, size_t i)
-{
-	json_t *json = json_loads(x->sink->requests[i].body, 0, NULL);
-
-	assert_string_equal(x->sink->requests[i].method, "POST");
-	assert_string_equal(x->sink->requests[i].type, "application/json");
-	assert_non_null(json);
-	return json;
-}
+#include "tests/unit/alerts_fixture.h"
 
 static void an_alertmanager_is_told_again(void **state)
 {
@@ -232,7 +124,7 @@ static void what_waits_is_bounded(void **state)
 	x->receivers[0] = (struct config_alert){ .kind = CONFIG_ALERT_WEBHOOK, .timeout_s = 5 };
 	snprintf(x->receivers[0].url, sizeof(x->receivers[0].url), "http://127.0.0.1:%u/", port);
 	x->config.alerts_count = 1;
-	assert_int_equal(alerts_new(x->fetch, &x->config, &x->alerts), 0);
+	open_alerts(x);
 	for (int i = 0; i < ALERT_QUEUE_MAX; i++) {
 		tick_alone(x, true, 0.01);
 		tick_alone(x, false, 11);
@@ -245,7 +137,6 @@ static void what_waits_is_bounded(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(an_alertmanager_is_told_again), TEST(a_webhook_is_told_twice),
 		TEST(it_is_tried_again),	     TEST(but_not_for_ever),
