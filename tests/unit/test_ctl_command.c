@@ -176,6 +176,30 @@ static void config_check_asks_canaryd(void **state)
 
 /* ---- with one ---------------------------------------------------------------------------------------------- */
 
+static void alerts(void **state)
+{
+	struct fake_route routes[] = {
+		{ "POST /v1/alerts/resolve", 200, { "alerts_resolved" }, 0 },
+		{ "POST /v1/alerts", 201, { "alert" }, 0 },
+		{ 0 },
+	};
+	struct fake_daemon *fake = fake_start(routes);
+
+	(void)state;
+	check(fake, "alert raise checkout --summary open", API_EXIT_OK, "page SecurityAlert of v2 (CVE-2026-1234)", "");
+	assert_string_equal(fake->last_body, "{\"service\":\"checkout\",\"summary\":\"open\"}");
+	check(fake, "alert raise checkout v2 --summary open --severity ticket --key k --rollback --for 2m", API_EXIT_OK,
+	      "from uid 1000, holds a rollout", "");
+	assert_string_equal(fake->last_body, "{\"service\":\"checkout\",\"version\":\"v2\",\"summary\":\"open\","
+			    "\"severity\":\"ticket\",\"key\":\"k\",\"action\":\"rollback\",\"ttl_s\":120.0}");
+	check(fake, "alert resolve checkout v2", API_EXIT_OK, "resolved SecurityAlert of v2", "");
+	assert_string_equal(fake->last_body, "{\"service\":\"checkout\",\"version\":\"v2\"}");
+	check(fake, "alert raise checkout", API_EXIT_USAGE, "", "--summary is missing");
+	check(fake, "alert raise checkout --summary s --hold --tell", API_EXIT_USAGE, "", "--hold and --tell contradict");
+	check(fake, "alert raise checkout --summary s --for ever", API_EXIT_USAGE, "", "'ever' is not a time");
+	fake_stop(fake);
+}
+
 static void views(void **state)
 {
 	struct fake_route routes[] = {
@@ -303,6 +327,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(usage),
 		cmocka_unit_test(every_command_has_help),
+		cmocka_unit_test(alerts),
 		cmocka_unit_test(unreachable),
 		cmocka_unit_test(config_init_prints_what_loads),
 		cmocka_unit_test(config_check_asks_canaryd),

@@ -27,6 +27,23 @@ static const struct command_option wait_options[] = {
 	{ 0 },
 };
 
+static const struct command_option raise_options[] = {
+	{ "summary", 0, "TEXT", "what is wrong, in one line (needed)" },
+	{ "description", 0, "TEXT", "more of it, in one line" },
+	{ "severity", 0, "NAME", "page or ticket (alert_rules.security; page)" },
+	{ "key", 0, "NAME", "tells several of a version apart: CVE-2026-1234" },
+	{ "for", 0, "TIME", "it is over after so long (90, 15m, 2h), unless it is raised again" },
+	{ "hold", 0, NULL, "hold a rollout of that version (what a page does: alert_rules.on_security)" },
+	{ "rollback", 0, NULL, "roll it back" },
+	{ "tell", 0, NULL, "tell the receivers of alerts only (what a ticket does)" },
+	{ 0 },
+};
+
+static const struct command_option resolve_options[] = {
+	{ "key", 0, "NAME", "only the one of that key" },
+	{ 0 },
+};
+
 static const struct command_option init_options[] = {
 	{ "vip", 0, "ADDR:PORT", "the address clients connect to (needed)" },
 	{ "baseline", 0, "ADDR:PORT,...", "backends of the version that runs (needed)" },
@@ -95,6 +112,15 @@ const struct command commands[] = {
 	  "Each decision with its evidence against the bound and the counts behind it. A number is the id of a "
 	  "rollout, as rollout history prints it.",
 	  NULL, run_rollout_why },
+	{ "alert raise", "SERVICE [VERSION]", 1, 2, "report that a version is a security problem",
+	  "For scanners, intrusion detection and people. Without VERSION it is the canary, or where there is none the baseline. "
+	  "A rollout of that version is held (or rolled back), and none is started, until the alert is resolved; the "
+	  "receivers of alerts are told. The same VERSION and key again change the alert that stands.",
+	  raise_options, run_alert_raise },
+	{ "alert resolve", "SERVICE [VERSION]", 1, 2, "say that it is one no longer",
+	  "Ends the alerts that were raised by hand or by others: all of SERVICE, of VERSION, or of one key. A rollout that "
+	  "was held by them goes on.",
+	  resolve_options, run_alert_resolve },
 	{ "config init", "", 0, 0, "print a first configuration",
 	  "For example: canaryctl config init --vip 10.0.0.10:80 --baseline 10.0.1.1:8080 --canary 10.0.1.2:8080 "
 	  "> /etc/canaryd/canaryd.yaml",

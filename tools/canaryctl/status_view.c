@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "alert_view.h"
 #include "canaryd/abi.h"
 #include "canaryd/api.h"
 #include "field.h"
@@ -332,7 +333,7 @@ static void print_rollout(const struct page *page, const json_t *rollout, bool v
 		rollout_view_summary(page, rollout, now);
 }
 
-static void print_service(const struct page *page, const json_t *service, bool verbose, double now)
+static void print_service(const struct page *page, const json_t *service, const json_t *alerts, bool verbose, double now)
 {
 	const json_t *versions = json_object_get(service, "versions");
 	const json_t *rollout = json_object_get(service, "rollout");
@@ -342,6 +343,7 @@ static void print_service(const struct page *page, const json_t *service, bool v
 	page_print(page, TONE_PLAIN, "  %s %s, %s, affinity %s, epoch %.0f\n", field_text(service, "protocol", "?"),
 		   field_text(service, "vip", "?"), field_text(service, "mode", "?"),
 		   field_text(service, "affinity", "?"), field_number(service, "epoch"));
+	alert_view_service(page, alerts, field_text(service, "name", ""), now);
 	if (canary)
 		print_weight(page, service, canary);
 	else
@@ -366,7 +368,7 @@ void status_view(const struct page *page, const json_t *status, const char *only
 		page_print(page, TONE_PLAIN, "\nno services: canaryctl config init prints a first configuration\n");
 	json_array_foreach(services, i, service) {
 		if (!only || strcmp(only, field_text(service, "name", "")) == 0)
-			print_service(page, service, verbose, now);
+			print_service(page, service, json_object_get(status, "alerts"), verbose, now);
 	}
 	if (verbose)
 		print_reasons(page, status);

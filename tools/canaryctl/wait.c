@@ -96,7 +96,8 @@ static void progress(struct wait *wait)
 /* Whether a hold waits for more than the next ticks: for an operator, or for evidence its step gave no time for. */
 static bool stuck(const json_t *rollout)
 {
-	static const char *const causes[] = { API_HELD_DEADLINE, API_HELD_MANUAL, API_HELD_FAILED, API_HELD_OTHER };
+	static const char *const causes[] = { API_HELD_DEADLINE, API_HELD_MANUAL, API_HELD_FAILED, API_HELD_OTHER,
+					    API_HELD_ALERT };
 	const char *held = field_text(rollout, "held", "");
 
 	if (strcmp(field_text(rollout, "state", ""), API_STATE_HELD) != 0)
