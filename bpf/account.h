@@ -6,6 +6,7 @@
 #ifndef CANARYD_BPF_ACCOUNT_H
 #define CANARYD_BPF_ACCOUNT_H
 
+#include "breaker.h"
 #include "histogram.h"
 #include "maps.h"
 #include "telemetry.h"
@@ -108,14 +109,11 @@ static __always_inline bool account_event_allowed(__u64 now_ns, __u32 *ret_suppr
 	return true;
 }
 
-static __always_inline void account_failure(const struct canary_flow *flow, const struct canary_flow_key *key,
-					    __u16 kind, __u64 waited_ns, __u64 now_ns)
+static __always_inline void account_event(const struct canary_flow *flow, const struct canary_flow_key *key, __u16 kind,
+					  __u64 waited_ns, __u64 now_ns, __u32 suppressed)
 {
 	struct canary_event *event;
-	__u32 suppressed;
 
-	if (!account_event_allowed(now_ns, &suppressed))
-		return;
 	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event)
 		return;
@@ -129,6 +127,42 @@ static __always_inline void account_failure(const struct canary_flow *flow, cons
 	event->suppressed = suppressed;
 	event->zero = 0;
 	bpf_ringbuf_submit(event, 0);
+}
+
+/* The breaker that watches this flow: it does those of the present rollout's canary. NULL: none. */
+static __always_inline struct canary_breaker *account_breaker(const struct canary_flow *flow)
+{
+	struct canary_split_view *view = account_view(flow->service);
+	__u32 service = flow->service;
+	struct canary_breaker *breaker;
+
+	if (!view || flow->version != view->canary || flow->generation != view->generation)
+		return NULL;
+	breaker = bpf_map_lookup_elem(&breakers, &service);
+	return breaker && breaker->slot_ns ? breaker : NULL;
+}
+
+/* A request has begun. */
+static __always_inline void account_attempt(const struct canary_flow *flow, __u64 now_ns)
+{
+	struct canary_breaker *breaker = account_breaker(flow);
+
+	if (breaker)
+		breaker_attempt(breaker, flow->generation, now_ns);
+}
+
+/* A request or a connection has failed, by enum canary_counter: the breaker hears of it, and people see a sample. */
+static __always_inline void account_failure(const struct canary_flow *flow, const struct canary_flow_key *key,
+					    __u16 kind, __u64 waited_ns, __u64 now_ns)
+{
+	struct canary_breaker *breaker = account_breaker(flow);
+	__u32 suppressed;
+
+	if (breaker && breaker_counts(breaker, kind) &&
+	    breaker_failure(breaker, flow->generation, flow->version, kind, now_ns))
+		account_event(flow, key, CANARY_EVENT_TRIPPED, waited_ns, now_ns, 0);
+	if (account_event_allowed(now_ns, &suppressed))
+		account_event(flow, key, kind, waited_ns, now_ns, suppressed);
 }
 
 #endif

@@ -74,10 +74,13 @@ static __always_inline __u16 split_backend_of(__u32 version, __u64 hash)
 }
 
 /* May a new flow go to the canary now? CANARY_EXPLAIN_HASH, or why it may not. */
-static __always_inline enum canary_explain_source split_canary_is_open(__u64 now_ns)
+static __always_inline enum canary_explain_source split_canary_is_open(__u32 service, __u32 generation, __u64 now_ns)
 {
+	struct canary_breaker *breaker = bpf_map_lookup_elem(&breakers, &service);
 	struct canary_control *settings = account_control();
 
+	if (breaker && generation && *(volatile __u32 *)&breaker->tripped == generation)
+		return CANARY_EXPLAIN_BREAKER;
 	if (settings && decide_lease_is_over(*(volatile __u64 *)&settings->lease_ns, now_ns))
 		return CANARY_EXPLAIN_LEASE;
 	return CANARY_EXPLAIN_HASH;
@@ -85,7 +88,7 @@ static __always_inline enum canary_explain_source split_canary_is_open(__u64 now
 
 static __always_inline bool split_is_diverted(enum canary_explain_source source)
 {
-	return source == CANARY_EXPLAIN_LEASE;
+	return source == CANARY_EXPLAIN_LEASE || source == CANARY_EXPLAIN_BREAKER;
 }
 
 /*
@@ -106,7 +109,7 @@ static __always_inline enum canary_explain_source split_choose(const struct cana
 	flow->epoch = view->epoch;
 	flow->version = decide_version(view, cohort_threshold(cohort, view), decide_position(hash));
 	if (flow->version == view->canary)
-		source = split_canary_is_open(now_ns);
+		source = split_canary_is_open(service->id, view->generation, now_ns);
 	if (split_is_diverted(source))
 		flow->version = view->baseline;
 	flow->backend = split_backend_of(flow->version, hash);
@@ -226,6 +229,8 @@ static __always_inline void split_open(const struct canary_flow_key *key, const 
 	telemetry_open(flow, p, now_ns);
 	telemetry_opened(flow, tally);
 	telemetry_request(flow, p, now_ns, tally);
+	if (flow->request_turn)
+		account_attempt(flow, now_ns);
 	if (bpf_map_update_elem(&flows, key, flow, BPF_ANY))
 		account_reason(CANARY_REASON_flow_insert);
 }
@@ -258,7 +263,7 @@ static __always_inline void split_account(const struct canary_flow_key *key, con
 {
 	struct tally tally;
 	__u64 now_ns;
-	__u32 slot;
+	__u32 slot, turn;
 
 	if (found->opens) {
 		split_account_opened(key, p, found);
@@ -267,7 +272,10 @@ static __always_inline void split_account(const struct canary_flow_key *key, con
 	if (!found->in_table || !account_tally(found->in_table, &tally, &slot))
 		return;
 	now_ns = telemetry_request_is_timed(found->in_table, p) ? bpf_ktime_get_ns() : 0;
+	turn = found->in_table->request_turn;
 	telemetry_request(found->in_table, p, now_ns, &tally);
+	if (found->in_table->request_turn != turn)
+		account_attempt(found->in_table, now_ns);
 }
 
 /*

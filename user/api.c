@@ -237,6 +237,8 @@ static int operate(struct rollout *rollout, const char *verb, char **ret_error)
 
 	if (!strcmp(verb, "undo"))
 		return rollout_undo(rollout, daemon_unix_s(), ret_error);
+	if (!strcmp(verb, "reset-breaker"))
+		return rollout_reset_breaker(rollout, daemon_unix_s(), ret_error);
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
 		if (!strcmp(verb, verbs[i]))
 			return rollout_operate(rollout, (enum rollout_verb)i, daemon_unix_s(), ret_error);
@@ -261,7 +263,8 @@ static void post_service(struct api *api, const struct http_request *request, co
 	}
 	r = operate(service->rollout, slash + 1, &error);
 	if (r == -ENOSYS)
-		api_answer_error(response, 404, "not_found", "there is no such verb (pause, resume, promote, abort or undo)");
+		api_answer_error(response, 404, "not_found", "there is no such verb (pause, resume, promote, abort, undo or "
+				 "reset-breaker)");
 	else if (r)
 		api_answer_errno(response, r == -EINVAL ? -EBUSY : r, error);
 	else
@@ -287,7 +290,7 @@ static void post_report(struct api *api, const struct http_request *request, con
 
 static const char *explain_source(uint16_t source)
 {
-	static const char *const names[] = { "not_service", "flow", "hash", "no_backend", "lease" };
+	static const char *const names[] = { "not_service", "flow", "hash", "no_backend", "lease", "breaker" };
 
 	return source < sizeof(names) / sizeof(*names) ? names[source] : "not_service";
 }

@@ -182,6 +182,15 @@ struct config_lease {
 	enum config_on_expiry on_expiry;
 };
 
+/* When the kernel itself takes a canary's new flows away. */
+struct config_breaker {
+	bool enabled;
+	double window_s;
+	uint32_t min_failures;
+	double ratio_percent; /* as written */
+	bool http_5xx;        /* these count, too */
+};
+
 struct config_service {
 	char name[CANARY_NAME_MAX];
 	char vip[ADDRESS_MAX]; /* canonical */
@@ -198,6 +207,7 @@ struct config_service {
 	struct config_version *versions;
 	uint32_t versions_count;
 	struct config_rollout rollout;
+	struct config_breaker breaker;
 	struct config_blackout *blackouts; /* beside those of struct config */
 	uint32_t blackouts_count;
 	struct config_hook *hooks;

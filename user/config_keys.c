@@ -271,6 +271,18 @@ _Static_assert(offsetof(struct config_backend, address) == 0, "the text comes fi
 	X(CYAML_FIELD_FLOAT("adaptive_growth", MAY, struct config_rollout, adaptive_growth),                        \
 	  "5", 1.01, 1000, NULL, "no weight is more than so many times the one before")
 
+#define BREAKER_KEYS(X)                                                                                             \
+	X(CYAML_FIELD_BOOL("enabled", MAY, struct config_breaker, enabled),                                         \
+	  "true", 0, 0, NULL, "whether there is one")                                                               \
+	X(CYAML_FIELD_FLOAT("window_s", MAY, struct config_breaker, window_s),                                      \
+	  "10", 0.01, 3600, NULL, "what came in the last so many seconds counts")                                   \
+	X(CYAML_FIELD_UINT("min_failures", MAY, struct config_breaker, min_failures),                               \
+	  "10", 1, 1e9, NULL, "it trips at so many failures, where they are")                                       \
+	X(CYAML_FIELD_FLOAT("ratio_percent", MAY, struct config_breaker, ratio_percent),                            \
+	  "50", 0.0001, 100, NULL, "so many percent of the attempts")                                               \
+	X(CYAML_FIELD_BOOL("http_5xx", MAY, struct config_breaker, http_5xx),                                       \
+	  "false", 0, 0, NULL, "responses 5xx count as well")
+
 #define SERVICE_KEYS(X)                                                                                             \
 	X(CYAML_FIELD_STRING("name", MUST, struct config_service, name, 1),                                         \
 	  NULL, 0, 0, NULL, "the service's name: a-z, 0-9, '.', '_', '-'")                                          \
@@ -299,6 +311,8 @@ _Static_assert(offsetof(struct config_backend, address) == 0, "the text comes fi
 	  NULL, 0, 0, &version_keys, "the versions, the baseline among them")                                       \
 	X(CYAML_FIELD_MAPPING("rollout", MAY, struct config_service, rollout, rollout_keys_fields),                 \
 	  NULL, 0, 0, &rollout_keys, "how a canary becomes the baseline")                                           \
+	X(CYAML_FIELD_MAPPING("breaker", MAY, struct config_service, breaker, breaker_keys_fields),                 \
+	  NULL, 0, 0, &breaker_keys, "when the kernel takes a canary's new flows away by itself")                   \
 	X(CYAML_FIELD_SEQUENCE("blackouts", LIST | MAY, struct config_service, blackouts, &blackout_value, 0,       \
 			       CONFIG_BLACKOUTS_MAX),                                                               \
 	  NULL, 0, 0, &blackout_keys, "when nothing of this service moves up, and its alerts are silent")           \
@@ -436,6 +450,9 @@ static const struct config_table rollout_keys = TABLE(rollout_keys);
 ROWS(sli_keys, SLI_KEYS);
 static const struct config_table sli_keys = TABLE(sli_keys);
 static const cyaml_schema_value_t sli_value = MAPPING(config_sli, sli_keys);
+
+ROWS(breaker_keys, BREAKER_KEYS);
+static const struct config_table breaker_keys = TABLE(breaker_keys);
 
 ROWS(service_keys, SERVICE_KEYS);
 static const struct config_table service_keys = TABLE(service_keys);

@@ -97,7 +97,19 @@ static void renew_lease(struct daemon *daemon, uint64_t now_ns)
 	datapath_set_lease(daemon->datapath, lease->on_expiry == CONFIG_ON_EXPIRY_HOLD ? 0 : now_ns + lease->s * 1e9);
 }
 
-static void keep_failed_flow(const struct canary_event *event, void *context)
+/* What comes of it is the rollout's: its tick finds the trip in the kernel, also where this event was lost. */
+static void say_tripped(const struct daemon_service *service, const struct canary_event *event)
+{
+	struct canary_endpoint client = { .port = event->key.client_port, .protocol = event->key.protocol };
+	char address[ADDRESS_MAX];
+
+	memcpy(client.addr, event->key.client, sizeof(client.addr));
+	address_format(&client, address);
+	log_warning("service %s: the kernel's breaker has tripped by the flow of %s: no new flows for the canary",
+		    service->config->name, address);
+}
+
+static void on_event(const struct canary_event *event, void *context)
 {
 	struct daemon *daemon = context;
 
@@ -106,6 +118,10 @@ static void keep_failed_flow(const struct canary_event *event, void *context)
 
 		if (service->inventory->id != event->service)
 			continue;
+		if (event->kind == CANARY_EVENT_TRIPPED) {
+			say_tripped(service, event);
+			continue;
+		}
 		service->failed_flows[service->n_failed_flows++ % DAEMON_FAILED_FLOWS] =
 			(struct daemon_failed_flow){ daemon_unix_s(), *event };
 	}
@@ -122,6 +138,7 @@ static int open_service(struct daemon *daemon, size_t s, char **ret_error)
 	service->config = &daemon->config->services[s];
 	service->inventory = &daemon->inventory->services[s];
 	environment.split = datapath_split(daemon->datapath, service->inventory->id);
+	environment.breaker = datapath_breaker(daemon->datapath, service->inventory->id);
 	service->sampler = sampler_new(daemon->datapath, service->inventory);
 	if (!service->sampler)
 		return error_set(ret_error, -ENOMEM, "out of memory");
@@ -201,7 +218,7 @@ int daemon_new(struct config *config, sd_event *event, struct daemon **ret, char
 		daemon_free(daemon);
 		return r;
 	}
-	datapath_on_event(daemon->datapath, keep_failed_flow, daemon);
+	datapath_on_event(daemon->datapath, on_event, daemon);
 	*ret = daemon;
 	return 0;
 }

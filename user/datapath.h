@@ -95,6 +95,8 @@ int datapath_set_ports(struct datapath *datapath, const struct canary_ports *por
 
 /* Mapped memory, valid until datapath_close(). weights.c is the one writer of splits. */
 struct canary_split *datapath_split(struct datapath *datapath, uint32_t service);
+/* breaker.c is the one who writes what is the daemon's of it. */
+struct canary_breaker *datapath_breaker(struct datapath *datapath, uint32_t service);
 
 /* Until `deadline_ns` (CLOCK_MONOTONIC) new flows may go to a canary; 0: for ever. */
 void datapath_set_lease(struct datapath *datapath, uint64_t deadline_ns);

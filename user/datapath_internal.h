@@ -18,7 +18,8 @@ struct sweep_bpf;
 /* Descriptors of the maps, by name; they belong to the skeletons. */
 #define DATAPATH_MAPS(X)                                                                                            \
 	X(ports) X(services) X(splits) X(cohorts) X(versions) X(backends) X(backend_addresses) X(maglev) X(flows)   \
-	X(version_stats) X(backend_stats) X(latency) X(backend_latency) X(active_flows) X(reasons) X(control) X(events)
+	X(version_stats) X(backend_stats) X(latency) X(backend_latency) X(active_flows) X(reasons) X(control)       \
+	X(breakers) X(events)
 
 struct datapath_map_fds {
 #define X(name) int name;
@@ -43,6 +44,7 @@ struct datapath {
 	void *on_event_context;
 	struct canary_split *splits;
 	struct canary_control *control;
+	struct canary_breaker *breakers;
 	uint32_t flows_max;
 	uint32_t versions_max;
 	uint32_t backends_max;

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-_Static_assert(sizeof(struct canary_split) % 8 == 0, "elements of a mapped array are 8-byte aligned");
+_Static_assert(sizeof(struct canary_breaker) % 8 == 0 && sizeof(struct canary_split) % 8 == 0, "elements of a mapped array are 8-byte aligned");
 
 static size_t pages(size_t size)
 {
@@ -30,7 +30,10 @@ int datapath_map_memory(struct datapath *datapath)
 	if (!datapath->splits)
 		return -errno;
 	datapath->control = map_memory(datapath->map.control, sizeof(struct canary_control));
-	return datapath->control ? 0 : -errno;
+	if (!datapath->control)
+		return -errno;
+	datapath->breakers = map_memory(datapath->map.breakers, sizeof(struct canary_breaker) * DATAPATH_SERVICES_MAX);
+	return datapath->breakers ? 0 : -errno;
 }
 
 void datapath_unmap_memory(struct datapath *datapath)
@@ -39,6 +42,8 @@ void datapath_unmap_memory(struct datapath *datapath)
 		munmap(datapath->splits, pages(sizeof(struct canary_split) * DATAPATH_SERVICES_MAX));
 	if (datapath->control)
 		munmap(datapath->control, pages(sizeof(struct canary_control)));
+	if (datapath->breakers)
+		munmap(datapath->breakers, pages(sizeof(struct canary_breaker) * DATAPATH_SERVICES_MAX));
 }
 
 /* ---- configuration ----------------------------------------------------------------------------------------- */
@@ -140,6 +145,11 @@ int datapath_set_ports(struct datapath *datapath, const struct canary_ports *por
 struct canary_split *datapath_split(struct datapath *datapath, uint32_t service)
 {
 	return service < DATAPATH_SERVICES_MAX ? &datapath->splits[service] : NULL;
+}
+
+struct canary_breaker *datapath_breaker(struct datapath *datapath, uint32_t service)
+{
+	return service < DATAPATH_SERVICES_MAX ? &datapath->breakers[service] : NULL;
 }
 
 void datapath_set_lease(struct datapath *datapath, uint64_t deadline_ns)

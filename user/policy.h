@@ -183,11 +183,17 @@ int policy_supersede(const struct policy_plan *plan, struct policy_state *state,
 void policy_print_waiting(const struct policy_plan *plan, const struct policy_state *state,
 			  const struct finding *finding, char reason[FINDING_REASON]);
 
-/* The caller's own: hold for `why` until an operator resumes, and roll back for `why` (e.g. the kernel's breaker). */
+/* The caller's own: hold for `why` until an operator resumes, and roll back for `why`. */
 int policy_hold(const struct policy_plan *plan, struct policy_state *state, const char *why,
 		struct policy_decision *ret);
 int policy_roll_back(const struct policy_plan *plan, struct policy_state *state, const char *why,
 		     struct policy_decision *ret);
+
+/*
+ * The caller has found that the canary fails: what the plan's on_fail has for that. -EINVAL, and nothing changed, where
+ * it has ended, or is to be held and is so already, or paused.
+ */
+int policy_fail(const struct policy_plan *plan, struct policy_state *state, const char *why, struct policy_decision *ret);
 
 /* The words of api.h. */
 const char *policy_phase_name(enum policy_phase phase);

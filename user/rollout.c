@@ -53,6 +53,7 @@ static void publish_limits(struct rollout *rollout)
 	split->syn_timeout_ns = rollout->service->syn_timeout_s * 1e9;
 	split->response_timeout_ns = rollout->service->response_timeout_s * 1e9;
 	split->udp_idle_ns = rollout->service->udp_idle_s * 1e9;
+	breaker_configure(rollout->environment.breaker, &rollout->service->breaker);
 }
 
 /* ---- decisions ---------------------------------------------------------------------------------------------- */
@@ -405,6 +406,8 @@ bool rollout_is_active(const struct rollout *rollout)
 struct rollout_view rollout_view(const struct rollout *rollout)
 {
 	const struct canary_split_view *applied = weights_active(rollout->environment.split);
+	struct breaker_trip trip = {};
+	bool tripped = breaker_tripped(rollout->environment.breaker, rollout->generation, &trip);
 
 	return (struct rollout_view){
 		.id = rollout->id,
@@ -422,6 +425,8 @@ struct rollout_view rollout_view(const struct rollout *rollout)
 		.policy = &rollout->policy,
 		.finding = &rollout->finding,
 		.reason = rollout->policy.reason,
+		.tripped = tripped,
+		.trip = trip,
 		.unwritten = rollout->unwritten,
 	};
 }

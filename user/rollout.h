@@ -6,6 +6,7 @@
 #ifndef CANARYD_ROLLOUT_H
 #define CANARYD_ROLLOUT_H
 
+#include "user/breaker.h"
 #include "user/config.h"
 #include "user/consent.h"
 #include "user/inventory.h"
@@ -34,6 +35,7 @@ struct rollout_gates {
 struct rollout_environment {
 	struct journal *journal;
 	struct canary_split *split; /* the service's, in the kernel */
+	struct canary_breaker *breaker;
 	const char *boot_id;
 	struct rollout_gates gates;
 };
@@ -55,6 +57,8 @@ struct rollout_view {
 	const struct policy_state *policy;
 	const struct finding *finding; /* of the last tick; n_slis == 0 where nothing was judged yet */
 	const char *reason;
+	bool tripped;           /* the kernel's breaker has taken the canary's new flows away: */
+	struct breaker_trip trip; /* by this */
 	int unwritten; /* the last decision took effect, but the journal could not take it yet: a negative errno */
 };
 
@@ -107,6 +111,12 @@ enum rollout_verb {
 
 /* An operator's word. -EINVAL: not in this state; or the journal's errors, but for an abort: that one happens. */
 int rollout_operate(struct rollout *rollout, enum rollout_verb verb, double unix_s, char **ret_error);
+
+/*
+ * An operator's word that new flows may go to the canary again, for as long as the breaker does not trip anew. -EINVAL: it
+ * had not tripped; or the journal's errors.
+ */
+int rollout_reset_breaker(struct rollout *rollout, double unix_s, char **ret_error);
 
 /*
  * One tick. Returns 1 where a decision was made (rollout_view() has its reason), 0, or a negative errno where the

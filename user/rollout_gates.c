@@ -2,6 +2,7 @@
 /* The consent of others to what the policy would do next, and notes among its decisions. */
 #include "user/rollout_internal.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,6 +44,22 @@ static void hold_for_hook(struct rollout *to, const char *gate, const char *why,
 		ret->kind = POLICY_NONE;
 }
 
+/* The kernel has decided, and acted: what is left is to say so, and to end the rollout as its plan has it. */
+static bool has_tripped(struct rollout *to, struct policy_decision *ret)
+{
+	char why[FINDING_REASON];
+	struct breaker_trip trip;
+
+	if (!breaker_tripped(to->environment.breaker, to->generation, &trip))
+		return false;
+	breaker_print(&trip, why, sizeof(why));
+	if (policy_fail(&to->plan, &to->policy, why, ret))
+		return false;
+	ret->counts.canary_attempts = trip.attempts;
+	ret->counts.canary_failed = trip.failures;
+	return true;
+}
+
 void rollout_decide(struct rollout *rollout, struct rollout *to, double elapsed_s, struct policy_decision *ret)
 {
 	enum consent_verdict verdict;
@@ -50,6 +67,8 @@ void rollout_decide(struct rollout *rollout, struct rollout *to, double elapsed_
 
 	rollout->finding.gates_closed = rollout->finding.gate_refused = false;
 	*to = *rollout;
+	if (has_tripped(to, ret))
+		return;
 	policy_tick(&to->plan, &to->policy, &to->finding, elapsed_s, ret);
 	if (!rollout->environment.gates.ask || !next_move(to, ret, &move))
 		return;
@@ -89,4 +108,18 @@ int rollout_note(struct rollout *rollout, const char *sentence, double unix_s, c
 	int r = journal_decision_add(rollout->environment.journal, &row);
 
 	return r ? rollout_journal_failed(rollout, r, ret_error) : 0;
+}
+
+int rollout_reset_breaker(struct rollout *rollout, double unix_s, char **ret_error)
+{
+	struct breaker_trip trip;
+	int r;
+
+	if (!breaker_tripped(rollout->environment.breaker, rollout->generation, &trip))
+		return error_set(ret_error, -EINVAL, "the breaker of service %s has not tripped: there is nothing to reset",
+				 rollout->service->name);
+	r = rollout_note(rollout, "an operator has reset the breaker", unix_s, ret_error);
+	if (!r)
+		breaker_reset(rollout->environment.breaker);
+	return r;
 }

@@ -357,6 +357,24 @@ static json_t *view_versions(const struct daemon_service *service, const struct 
 	return versions;
 }
 
+static json_t *view_trip(const struct rollout_view *rollout)
+{
+	const struct breaker_trip *trip = &rollout->trip;
+
+	if (!rollout->tripped)
+		return json_null();
+	return json_pack("{s:f, s:I, s:I, s:f, s:s}", "seconds_ago", (daemon_monotonic_ns() - trip->at_ns) / 1e9, "attempts",
+			 (json_int_t)trip->attempts, "failures", (json_int_t)trip->failures, "window_s", trip->window_s,
+			 "kind", trip->kind);
+}
+
+static json_t *view_breaker(const struct config_breaker *breaker, const struct rollout_view *rollout)
+{
+	return json_pack("{s:b, s:f, s:i, s:f, s:o}", "enabled", breaker->enabled, "window_s", breaker->window_s,
+			 "min_failures", (int)breaker->min_failures, "ratio", breaker->ratio_percent / 100, "tripped",
+			 view_trip(rollout));
+}
+
 static json_t *view_service(const struct daemon_service *service)
 {
 	struct rollout_view rollout = rollout_view(service->rollout);
@@ -375,6 +393,7 @@ static json_t *view_service(const struct daemon_service *service)
 	set(object, "generation", json_integer(rollout.generation));
 	set(object, "weight", json_pack("{s:f, s:f, s:o}", "wanted", rollout.weight_wanted, "applied",
 					rollout.weight_applied, "measured", measured_weight(canary, baseline)));
+	set(object, "breaker", view_breaker(&service->config->breaker, &rollout));
 	set(object, "versions", view_versions(service, &rollout));
 	set(object, "rollout", view_rollout(service));
 	set(object, "failed_flows", view_failed_flows(service));

@@ -218,7 +218,7 @@ struct canary_flow {
  */
 #define CANARY_COUNTERS(X)                                                                                          \
 	X(connections, "flows opened: first SYN, or first datagram")                                                \
-	X(diverted, "flows opened here though they were meant for the canary: the daemon's lease was over")         \
+	X(diverted, "flows opened here though they were meant for the canary: the lease was over, or its breaker had tripped") \
 	X(established, "connections answered with a SYN-ACK")                                                       \
 	X(refused, "connections refused by the server [SC]")                                                        \
 	X(syn_timeout, "connections whose SYN stayed unanswered [sC]")                                              \
@@ -312,6 +312,41 @@ enum canary_reason {
 #undef X
 };
 
+/* The counts of a breaker at the beginning of a slot of its time, half a window long. */
+struct canary_breaker_mark {
+	__u64 slot; /* counted from the clock's zero */
+	__u64 ns;   /* when it was taken: by the first that came in the slot */
+	__u64 attempts;
+	__u64 failures;
+	__u32 generation;
+	__u32 zero;
+};
+
+/*
+ * `breakers`, by service id, mapped into the daemon: what the programs themselves take a canary's flows away for. Only
+ * flows of the present rollout's canary are counted. The window is what came since the slot before the present one
+ * began, so that it is at least half of the configured length and never more.
+ */
+struct canary_breaker {
+	/* written by the daemon */
+	__u64 slot_ns;   /* half the window; 0: there is no breaker */
+	__u64 kinds;     /* the failures that count: a bit by enum canary_counter */
+	__u32 min_failures;
+	__u32 ratio_ppm; /* failures ÷ attempts */
+	/* written by the programs; cumulative, and added to atomically */
+	__u64 attempts; /* requests begun, and connections that were refused or never answered */
+	__u64 failures;
+	struct canary_breaker_mark mark[2]; /* [slot & 1] */
+	/* the trip; `tripped` is written last, and cleared by the daemon alone */
+	__u32 tripped;      /* the generation of the rollout whose canary gets no new flows any more; 0: none */
+	__u16 tripped_kind; /* enum canary_counter of the failure that did it */
+	__u16 tripped_version;
+	__u64 tripped_ns;
+	__u64 tripped_attempts; /* in the window */
+	__u64 tripped_failures;
+	__u64 tripped_window_ns; /* from the first of them on */
+};
+
 /* `active_flows`, by backend index: what the last complete sweep found. [turn & 1] is being filled while the other is valid. */
 struct canary_active_flows {
 	__u64 open[2];   /* flows not closed */
@@ -329,7 +364,7 @@ struct canary_control {
 
 /* ---- events ---------------------------------------------------------------------------------------------- */
 
-/* `events`, a ring buffer: samples of failed flows. `kind` is the index of the counter in CANARY_COUNTERS. */
+/* `events`, a ring buffer: samples of failed flows, and trips of breakers. `kind` is the index of the counter in CANARY_COUNTERS. */
 enum canary_counter {
 #define X(name, help) CANARY_COUNTER_##name,
 	CANARY_COUNTERS(X)
@@ -337,13 +372,16 @@ enum canary_counter {
 	CANARY_COUNTER_COUNT,
 };
 
+/* In place of a kind: the breaker of the version has tripped by the failure of this flow. Never left out. */
+#define CANARY_EVENT_TRIPPED 0xffff
+
 struct canary_event {
 	__u64 ns;
 	struct canary_flow_key key;
 	__u16 service;
 	__u16 version;
 	__u16 backend;
-	__u16 kind;       /* enum canary_counter */
+	__u16 kind;       /* enum canary_counter, or CANARY_EVENT_TRIPPED */
 	__u64 waited_ns;  /* since the SYN or the request */
 	__u32 suppressed; /* events this CPU left out since the one before */
 	__u32 zero;
@@ -363,6 +401,7 @@ enum canary_explain_source {
 	CANARY_EXPLAIN_HASH = 2, /* it would be opened by the hash */
 	CANARY_EXPLAIN_NO_BACKEND = 3,
 	CANARY_EXPLAIN_LEASE = 4, /* at the baseline, though the hash says canary: the daemon's lease is over */
+	CANARY_EXPLAIN_BREAKER = 5, /* the same, because the canary's breaker has tripped */
 };
 
 struct canary_explain {
@@ -396,6 +435,8 @@ CANARY_ASSERT_SIZE(canary_flow, 88);
 CANARY_ASSERT_SIZE(canary_counters, 256);
 CANARY_ASSERT_SIZE(canary_histogram, 5904);
 CANARY_ASSERT_SIZE(canary_reasons, 96);
+CANARY_ASSERT_SIZE(canary_breaker_mark, 40);
+CANARY_ASSERT_SIZE(canary_breaker, 160);
 CANARY_ASSERT_SIZE(canary_active_flows, 32);
 CANARY_ASSERT_SIZE(canary_control, 24);
 CANARY_ASSERT_SIZE(canary_event, 72);

@@ -22,6 +22,8 @@
  *                  counters: {<counter of abi.h>: n, …}, http_coverage|null,
  *                  ttfb_seconds: {p50,p95,p99}|null, connect_seconds: {…}|null,
  *                  backends: [{address, active_flows, counters, ttfb_seconds, connect_seconds}] }],
+ *     breaker: {enabled, window_s, min_failures, ratio,
+ *               tripped: {seconds_ago, attempts, failures, window_s, kind}|null},   on the last rollout's canary
  *     rollout: <rollout>|null,                       the last one, running or not
  *     failed_flows: [{t, client, version, backend, kind, waited_seconds}] }   newest first, sampled
  *     rate: attempts per second over the last 10 s; the quantiles are of the last 60 s
@@ -59,7 +61,7 @@
  * POST /v1/rollouts                  {service, canary?, backends?: ["ADDR:PORT", …], replace?: bool} → <rollout>, 201;
  *                                    replace: a rollout that is under way ends as aborted
  *                                    answered once the hooks that are asked before have agreed; 409: one does not
- * POST /v1/services/NAME/pause | resume | promote | abort | undo   → <rollout>
+ * POST /v1/services/NAME/pause | resume | promote | abort | undo | reset-breaker   → <rollout>
  * POST /v1/alerts                    {service, summary, version?, severity?, action?, key?, description?, ttl_s?}
  *                                    → <alert>, 201: someone else, a scanner, an IDS, reports a version as a security
  *                                    problem. version: the canary, or where there is none the baseline; severity, action:
@@ -68,7 +70,7 @@
  *                                    then; one line of text each. action is what becomes of a rollout of that version
  * POST /v1/alerts/resolve            {service, version?, key?} → {resolved: [<alert>]}; 404: none that matches stands
  * GET  /v1/flow?service=NAME&client=ADDR:PORT
- *                                    {service, client, position, share, source: "flow"|"hash"|"no_backend"|"lease",
+ *                                    {service, client, position, share, source: "flow"|"hash"|"no_backend"|"lease"|"breaker",
  *                                    version|null, backend|null, epoch, canary_threshold}
  * GET  /v1/config                    the running configuration, as YAML that canaryd -c accepts
  * POST /v1/detach                    takes the programs off the interfaces and the pins away; the daemon ends

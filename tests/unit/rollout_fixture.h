@@ -33,6 +33,7 @@ struct world {
 	struct inventory_version versions[3];
 	struct inventory_service service;
 	struct canary_split split;
+	struct canary_breaker breaker;
 	struct rollout *rollout;
 	struct sample sample;
 	double now;
@@ -41,7 +42,7 @@ struct world {
 
 static inline void open_rollout_at(struct world *w, const char *boot_id)
 {
-	struct rollout_environment environment = { w->disk->journal, &w->split, boot_id, w->gates };
+	struct rollout_environment environment = { w->disk->journal, &w->split, &w->breaker, boot_id, w->gates };
 	char *error = NULL;
 
 	if (rollout_open(&environment, w->config, &w->config->services[0], &w->service, w->now, &w->rollout, &error))

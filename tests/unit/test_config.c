@@ -58,6 +58,7 @@ static const char full[] =
 	"      adaptive_ratio: 2.5\n"
 	"    blackouts:\n"
 	"      - {days: [fri, sat], from: '22:00', to: 06:00}\n"
+	"    breaker: {window_s: 2.5, min_failures: 3, ratio_percent: 0.5, http_5xx: true}\n"
 	"    hooks:\n"
 	"      - {on: gate, name: tickets, command: 'jq -e .canary | grep -q \"it''s\"', timeout_s: 2.5, retries: 3}\n"
 	"      - {on: rolled_back, url: 'http://hooks.example:8080/canary?x=1&y=2'}\n"
@@ -145,6 +146,8 @@ static void test_defaults(void **state)
 	assert_int_equal(service->rollout.on_new_canary, CONFIG_ON_NEW_CANARY_REFUSE);
 	assert_true(service->rollout.undo_window_s == 3600 && service->rollout.expire_s == 86400);
 	assert_true(!service->rollout.adaptive && service->rollout.adaptive_ratio == 3);
+	assert_true(service->breaker.enabled && service->breaker.window_s == 10 && service->breaker.min_failures == 10);
+	assert_true(service->breaker.ratio_percent == 50 && !service->breaker.http_5xx);
 	assert_true(service->blackouts_count == 0 && config->blackouts_count == 0);
 	config_free(config);
 }
@@ -284,8 +287,9 @@ static void test_equal(void **state)
 		"    protocol: udp\n",
 		"    affinity: client\n",
 		"    affinity_prefix_v4: 8\n",
-		"    rollout: {bake_s: 1}\n",
-		"    rollout: {on_fail: hold}\n",
+		"    breaker: {enabled: false}\n",
+		"    breaker: {http_5xx: true}\n",
+		"    rollout: {bake_s: 1}\n",		"    rollout: {on_fail: hold}\n",
 		"    rollout: {promote: never}\n",
 		"    rollout: {on_new_canary: replace}\n",
 		"    rollout: {undo_window_s: 1}\n",

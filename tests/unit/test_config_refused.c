@@ -59,6 +59,7 @@ static const struct refusal refusals[] = {
 												"service's name" },
 	{ HEAD "    versions:\n      - name: v1\n", "c.yaml:7: services[0].versions[0].backends: is missing" },
 	{ STEPS("[{min_s: 1}]"), "c.yaml:10: services[0].rollout.steps[0].weight: is missing" },
+	{ MINIMAL "    breaker: {window: 1}\n", "c.yaml:9: services[0].breaker.window: is not a key (did you mean window_s?)" },
 	{ MINIMAL "lease: {s: 0.9}\n", "c.yaml:9: lease.s: 0.9 s is less than 4 ticks of 250 ms (make it 1 at least)" },
 	{ MINIMAL "tick_ms: 5000\n", "c.yaml:1: lease.s: 15 s is less than 4 ticks of 5000 ms (make it 20 at least)" },
 	{ MINIMAL "lease: {on_expiry: canary}\n", "c.yaml:9: lease.on_expiry: \"canary\" is not a choice" },

@@ -121,6 +121,9 @@ const struct command commands[] = {
 	  "Ends the alerts that were raised by hand or by others: all of SERVICE, of VERSION, or of one key. A rollout that "
 	  "was held by them goes on.",
 	  resolve_options, run_alert_resolve },
+	{ "breaker reset", "SERVICE", 1, 1, "let new flows go to a canary whose breaker tripped",
+	  "The kernel has taken its new flows away, and with on_fail: hold the rollout waits. Reset the breaker, then resume "
+	  "the rollout. A new rollout begins with a breaker that has not tripped.", NULL, run_breaker_reset },
 	{ "config init", "", 0, 0, "print a first configuration",
 	  "For example: canaryctl config init --vip 10.0.0.10:80 --baseline 10.0.1.1:8080 --canary 10.0.1.2:8080 "
 	  "> /etc/canaryd/canaryd.yaml",

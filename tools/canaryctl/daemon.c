@@ -28,6 +28,14 @@ static int ask_flow(struct ctl *ctl, const char *client, const char *service, js
 	return code;
 }
 
+static void print_diversion(const struct page *page, const char *source)
+{
+	if (strcmp(source, "lease") == 0)
+		page_print(page, TONE_WARN, "  it would be the canary's, but canaryd's lease was over\n");
+	else if (strcmp(source, "breaker") == 0)
+		page_print(page, TONE_WARN, "  it would be the canary's, but the breaker has tripped\n");
+}
+
 static void print_flow(const struct page *page, const json_t *flow)
 {
 	const char *source = field_text(flow, "source", "?");
@@ -40,14 +48,16 @@ static void print_flow(const struct page *page, const json_t *flow)
 		return;
 	}
 	page_print(page, TONE_BOLD, "%s at %s\n", field_text(flow, "version", "?"), backend);
-	if (strcmp(source, "flow") == 0)
+	if (strcmp(source, "flow") == 0) {
 		page_print(page, TONE_PLAIN, "  it is open, since epoch %.0f, and stays there until it ends\n",
 			   field_number(flow, "epoch"));
-	else
+	} else {
 		page_print(page, TONE_PLAIN,
 			   "  a new flow: its place on the circle is %s, the canary's part ends at %s\n",
 			   format_share(field_number(flow, "share")).text,
 			   format_share(field_number(flow, "canary_threshold") / 4294967296.0).text);
+		print_diversion(page, source);
+	}
 }
 
 int run_flow(struct ctl *ctl, const struct call *call)

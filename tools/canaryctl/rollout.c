@@ -149,10 +149,10 @@ int run_rollout_wait(struct ctl *ctl, const struct call *call)
 	return code;
 }
 
-int run_rollout_verb(struct ctl *ctl, const struct call *call)
+static int say_verb(struct ctl *ctl, const char *name, const char *verb)
 {
-	char *service = client_escape(call_argument(call, 0));
-	char *path = service ? ctl_path(API_SERVICES "/%s/%s", service, call_verb(call)) : NULL;
+	char *service = client_escape(name);
+	char *path = service ? ctl_path(API_SERVICES "/%s/%s", service, verb) : NULL;
 	json_t *rollout;
 	int code;
 
@@ -164,6 +164,16 @@ int run_rollout_verb(struct ctl *ctl, const struct call *call)
 	show(ctl, rollout);
 	json_decref(rollout);
 	return API_EXIT_OK;
+}
+
+int run_rollout_verb(struct ctl *ctl, const struct call *call)
+{
+	return say_verb(ctl, call_argument(call, 0), call_verb(call));
+}
+
+int run_breaker_reset(struct ctl *ctl, const struct call *call)
+{
+	return say_verb(ctl, call_argument(call, 0), "reset-breaker");
 }
 
 /* ---- the past ---------------------------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@ int run_rollout_start(struct ctl *ctl, const struct call *call);
 int run_rollout_status(struct ctl *ctl, const struct call *call);
 /* pause, resume, promote, abort, undo: the verb is the command's last word. */
 int run_rollout_verb(struct ctl *ctl, const struct call *call);
+int run_breaker_reset(struct ctl *ctl, const struct call *call);
 int run_rollout_wait(struct ctl *ctl, const struct call *call);
 int run_rollout_history(struct ctl *ctl, const struct call *call);
 int run_rollout_why(struct ctl *ctl, const struct call *call);

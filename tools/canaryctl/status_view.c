@@ -323,6 +323,18 @@ static void print_weight(const struct page *page, const json_t *service, const c
 		   format_share(field_number(weight, "measured")).text);
 }
 
+static void print_trip(const struct page *page, const json_t *service, const char *canary)
+{
+	const json_t *trip = json_object_get(json_object_get(service, "breaker"), "tripped");
+
+	if (!json_is_object(trip))
+		return;
+	page_print(page, TONE_BAD, "  the breaker has tripped %s ago", format_duration(field_number(trip, "seconds_ago")).text);
+	page_print(page, TONE_PLAIN, ": %s of %s attempts failed within %s, the last: %s; no new flows for %s\n",
+		   format_count(field_number(trip, "failures")).text, format_count(field_number(trip, "attempts")).text,
+		   format_seconds(field_number(trip, "window_s")).text, kind_words(field_text(trip, "kind", "?")), canary);
+}
+
 /* It comes before the numbers, as it is what is looked for; of one that is over its end suffices. */
 static void print_rollout(const struct page *page, const json_t *rollout, bool verbose, double now)
 {
@@ -344,10 +356,12 @@ static void print_service(const struct page *page, const json_t *service, const 
 		   field_text(service, "vip", "?"), field_text(service, "mode", "?"),
 		   field_text(service, "affinity", "?"), field_number(service, "epoch"));
 	alert_view_service(page, alerts, field_text(service, "name", ""), now);
-	if (canary)
+	if (canary) {
 		print_weight(page, service, canary);
-	else
+		print_trip(page, service, canary);
+	} else {
 		page_print(page, TONE_PLAIN, "  every new flow goes to %s\n", field_text(service, "baseline", "?"));
+	}
 	if (json_is_object(rollout))
 		print_rollout(page, rollout, verbose, now);
 	print_versions(page, versions, verbose);
