@@ -118,16 +118,22 @@ static const char *choose_canary(const struct daemon_service *service, const cha
 	return found;
 }
 
-static int add_canary(struct api *api, const char *service, const char *canary, json_t *backends, bool replace,
-		      char **ret_error)
-{
-	struct daemon_service *found = daemon_find_service(api->daemon, service);
-	struct rollout_view view = rollout_view(found->rollout);
-	const char *addresses[BACKENDS_MAX];
-	size_t i, n = json_array_size(backends);
-	json_t *value;
+struct start {
+	const char *service, *canary; /* canary may be NULL */
+	json_t *backends;             /* borrowed, or NULL */
+	int replace, force;
+};
 
-	if (backends && !json_is_array(backends))
+static int add_canary(struct api *api, struct daemon_service *found, const char *canary, const struct start *start,
+		      bool replace, char **ret_error)
+{
+	struct rollout_view view = rollout_view(found->rollout);
+	const char *addresses[BACKENDS_MAX], *service = start->service;
+	size_t i, n = json_array_size(start->backends);
+	json_t *value;
+	int r;
+
+	if (start->backends && !json_is_array(start->backends))
 		return error_set(ret_error, -EINVAL, "backends is no list (write [\"ADDR:PORT\"])");
 	if (!n)
 		return 0;
@@ -139,25 +145,29 @@ static int add_canary(struct api *api, const char *service, const char *canary, 
 				 canary, service);
 	if (n > BACKENDS_MAX)
 		return error_set(ret_error, -EINVAL, "at most %d backends", BACKENDS_MAX);
-	json_array_foreach(backends, i, value) {
+	json_array_foreach(start->backends, i, value) {
 		addresses[i] = json_string_value(value);
 		if (!addresses[i])
 			return error_set(ret_error, -EINVAL, "backends: item %zu is no string (write \"ADDR:PORT\")", i);
 	}
-	return daemon_set_version(api->daemon, service, canary, addresses, n, ret_error);
+	r = daemon_check_plan(found, start->force, ret_error);
+	return r ? r : daemon_set_version(api->daemon, service, canary, addresses, n, ret_error);
 }
-
-struct start {
-	const char *service, *canary; /* canary may be NULL */
-	json_t *backends;             /* borrowed, or NULL */
-	int replace;
-};
 
 static bool read_start(json_t *body, struct start *ret)
 {
 	*ret = (struct start){ 0 };
-	return !json_unpack(body, "{s:s, s?s, s?o, s?b}", "service", &ret->service, "canary", &ret->canary, "backends",
-			    &ret->backends, "replace", &ret->replace);
+	return !json_unpack(body, "{s:s, s?s, s?o, s?b, s?b}", "service", &ret->service, "canary", &ret->canary, "backends",
+			    &ret->backends, "replace", &ret->replace, "force", &ret->force);
+}
+
+static json_t *view_started(const struct daemon_service *service)
+{
+	json_t *rollout = view_rollout(service);
+
+	if (*service->warning)
+		json_object_set_new(rollout, "warning", json_string(service->warning));
+	return rollout;
 }
 
 static void on_started(struct daemon_service *service, int r, char *error, void *context)
@@ -167,12 +177,12 @@ static void on_started(struct daemon_service *service, int r, char *error, void 
 	if (r)
 		api_answer_errno(&response, r, error);
 	else
-		api_answer(&response, 201, view_rollout(service));
+		api_answer(&response, 201, view_started(service));
 	http_answer(context, &response);
 }
 
 /* Where there are hooks, its answer may come later: the peer is kept waiting while they are asked. */
-static void ask_and_start(struct daemon_service *service, const char *canary, bool replace,
+static void ask_and_start(struct daemon_service *service, const struct daemon_start *start,
 			  const struct http_request *request, struct http_response *response)
 {
 	struct http_later *later = NULL;
@@ -182,7 +192,7 @@ static void ask_and_start(struct daemon_service *service, const char *canary, bo
 	if (service->config->hooks_count && !(later = http_defer(request)))
 		r = -ENOMEM;
 	if (!r)
-		r = daemon_start_rollout(service, canary, replace, on_started, later, &error);
+		r = daemon_start_rollout(service, start, on_started, later, &error);
 	if (r > 0)
 		return;
 	if (later)
@@ -190,7 +200,7 @@ static void ask_and_start(struct daemon_service *service, const char *canary, bo
 	else if (r)
 		api_answer_errno(response, r, error);
 	else
-		api_answer(response, 201, view_rollout(service));
+		api_answer(response, 201, view_started(service));
 }
 
 static void start_rollout(struct api *api, struct daemon_service *service, const struct start *start,
@@ -200,12 +210,12 @@ static void start_rollout(struct api *api, struct daemon_service *service, const
 	char *error = NULL;
 	const char *canary = choose_canary(service, start->canary, &error);
 	char *name = canary ? strdup(canary) : NULL; /* a version that is added makes another configuration */
-	int r = name ? add_canary(api, start->service, name, start->backends, replace, &error) : -EINVAL;
+	int r = name ? add_canary(api, service, name, start, replace, &error) : -EINVAL;
 
 	if (r)
 		api_answer_errno(response, r, error);
 	else
-		ask_and_start(service, name, replace, request, response);
+		ask_and_start(service, &(struct daemon_start){ name, replace, start->force }, request, response);
 	free(name);
 }
 
@@ -219,7 +229,7 @@ static void post_rollouts(struct api *api, const struct http_request *request, c
 	(void)rest;
 	if (!read_start(body, &start)) {
 		api_answer_error(response, 400, "invalid", "the body is not {\"service\": NAME, \"canary\": NAME, \"backends\": "
-			     "[\"ADDR:PORT\"], \"replace\": false} (see canaryctl rollout start --help)");
+			     "[\"ADDR:PORT\"], \"replace\": false, \"force\": false} (see canaryctl rollout start --help)");
 		json_decref(body);
 		return;
 	}
@@ -286,6 +296,23 @@ static void post_report(struct api *api, const struct http_request *request, con
 	else
 		api_answer(response, resolve ? 200 : 201, json);
 	json_decref(body);
+}
+
+static void get_service(struct api *api, const struct http_request *request, const char *rest,
+			struct http_response *response)
+{
+	const char *slash = strchr(rest, '/');
+	char *name = strndup(rest, slash ? (size_t)(slash - rest) : strlen(rest));
+	struct daemon_service *service = name ? daemon_find_service(api->daemon, name) : NULL;
+
+	(void)request;
+	if (!service)
+		api_answer_no_service(response, name ?: "");
+	else if (!slash || strcmp(slash, "/traffic"))
+		api_answer_error(response, 405, "method", "this route does not take that method (see include/canaryd/api.h)");
+	else
+		api_answer(response, 200, view_traffic(service));
+	free(name);
 }
 
 static const char *explain_source(uint16_t source)
@@ -376,6 +403,7 @@ static const struct route {
 	{ "POST", API_SERVICES "/", post_service },
 	{ "POST", API_ALERTS, post_report },
 	{ "POST", API_ALERTS_RESOLVE, post_report },
+	{ "GET", API_SERVICES "/", get_service },
 	{ "GET", API_FLOW, get_flow },
 	{ "GET", API_CONFIG, get_config },
 	{ "POST", API_DETACH, post_detach },

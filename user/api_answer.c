@@ -35,7 +35,7 @@ void api_answer_errno(struct http_response *response, int r, char *sentence)
 	} table[] = {
 		{ -EINVAL, 400, "invalid" },   { -ENOENT, 404, "not_found" },     { -EBUSY, 409, "conflict" },
 		{ -EEXIST, 409, "conflict" },  { -ENOSPC, 503, "no_space" },      { -EROFS, 503, "read_only" },
-		{ -ENOMEM, 500, "internal" },  { -EOPNOTSUPP, 503, "kernel" },
+		{ -ENOMEM, 500, "internal" },  { -EOPNOTSUPP, 503, "kernel" },    { -EDOM, 409, "undecidable" },
 	};
 	unsigned status = 500;
 	const char *code = "internal";

@@ -18,6 +18,7 @@
 #include "user/sampler.h"
 
 #define DAEMON_FAILED_FLOWS 64 /* samples kept of each service */
+#define DAEMON_WARNING 600     /* bytes of a sentence, the final NUL included */
 
 struct daemon_failed_flow {
 	double unix_s;
@@ -32,6 +33,13 @@ struct daemon_service;
  */
 typedef void (*daemon_started)(struct daemon_service *service, int r, char *error, void *context);
 
+/* A rollout that somebody wants. */
+struct daemon_start {
+	const char *canary;
+	bool replace; /* in the place of the one that is under way then */
+	bool force;   /* also where the plan cannot decide at the traffic of now; noted in the journal */
+};
+
 struct daemon_service {
 	struct daemon *daemon;
 	const struct config_service *config;       /* of the running configuration */
@@ -42,6 +50,8 @@ struct daemon_service {
 	struct rollout *rollout;
 	char starting[CANARY_NAME_MAX]; /* the canary whose start is being asked for; "": none */
 	bool replacing;
+	bool forcing;
+	char warning[DAEMON_WARNING]; /* what is to be said with the last start; "": nothing */
 	daemon_started started;
 	void *started_context;
 	struct sample sample; /* of the last tick */
@@ -96,10 +106,17 @@ int daemon_set_version(struct daemon *daemon, const char *service, const char *v
 		       size_t n_backends, char **ret_error);
 
 /*
- * Starts a rollout once the hooks agree; `replace`: in the place of the one that is under way then. 0: it has started; 1: they are being asked, `started` will be called; errors as
- * rollout_start(), or -EBUSY: another start is being asked for.
+ * -EDOM: the service's plan cannot decide at its traffic, and `force` is not set; nothing else is asked. 0 leaves in
+ * service->warning what is to be said of a start all the same.
  */
-int daemon_start_rollout(struct daemon_service *service, const char *canary, bool replace, daemon_started started,
+int daemon_check_plan(struct daemon_service *service, bool force, char **ret_error);
+
+/*
+ * Starts a rollout once the hooks agree. 0: it has started; 1: they are being asked, `started` will be called; -EDOM:
+ * its plan cannot decide; errors as rollout_start(), or -EBUSY: another start is being asked for. service->warning is
+ * about this start then.
+ */
+int daemon_start_rollout(struct daemon_service *service, const struct daemon_start *start, daemon_started started,
 			 void *context, char **ret_error);
 
 /*

@@ -68,6 +68,16 @@ int daemon_open_hooks(struct daemon *daemon, struct daemon_service *service, str
 
 /* ---- starts ---------------------------------------------------------------------------------------------- */
 
+/* Whoever forced it has to be found in the journal; a journal that is full now does not take the start back. */
+static void note_force(struct daemon_service *service, double now_s)
+{
+	char *error = NULL;
+
+	if (service->forcing && *service->warning && rollout_note(service->rollout, service->warning, now_s, &error))
+		log_warning("service %s: this is not in the journal: %s", service->config->name, error ?: "out of memory");
+	free(error);
+}
+
 static int begin(struct daemon_service *service, const char *canary, bool replace, char **ret_error)
 {
 	double now_s = daemon_unix_s();
@@ -75,7 +85,30 @@ static int begin(struct daemon_service *service, const char *canary, bool replac
 
 	if (!r && replace)
 		r = rollout_supersede(service->rollout, canary, now_s, ret_error);
-	return r ? r : rollout_start(service->rollout, canary, now_s, ret_error);
+	if (!r)
+		r = rollout_start(service->rollout, canary, now_s, ret_error);
+	if (!r && *service->warning)
+		log_warning("service %s: %s", service->config->name, service->warning);
+	if (!r)
+		note_force(service, now_s);
+	return r;
+}
+
+int daemon_check_plan(struct daemon_service *service, bool force, char **ret_error)
+{
+	struct plan_refusal refusal;
+	int r = rollout_check_plan(service->rollout, &refusal);
+
+	*service->warning = 0;
+	service->forcing = r < 0;
+	if (r > 0)
+		snprintf(service->warning, sizeof(service->warning), "whether this plan can decide is not known: the service "
+			 "has had no traffic to measure");
+	if (r < 0 && force)
+		snprintf(service->warning, sizeof(service->warning), "started by force: %s (%s)", refusal.what, refusal.mend);
+	if (r >= 0 || force)
+		return 0;
+	return error_set(ret_error, r, "%s (%s; --force starts it all the same)", refusal.what, refusal.mend);
 }
 
 static void on_start_answer(bool agree, const char *sentence, void *context)
@@ -109,7 +142,7 @@ static struct hooks_message start_message(const struct daemon_service *service, 
 	};
 }
 
-int daemon_start_rollout(struct daemon_service *service, const char *canary, bool replace, daemon_started started,
+int daemon_start_rollout(struct daemon_service *service, const struct daemon_start *start, daemon_started started,
 			 void *context, char **ret_error)
 {
 	struct policy_decision decision;
@@ -120,20 +153,22 @@ int daemon_start_rollout(struct daemon_service *service, const char *canary, boo
 	if (*service->starting)
 		return error_set(ret_error, -EBUSY, "hooks of service %s are being asked whether %s may start (wait for them)",
 				 service->config->name, service->starting);
-	r = rollout_propose(service->rollout, canary, replace, daemon_unix_s(), &decision, &steps, ret_error);
+	r = rollout_propose(service->rollout, start->canary, start->replace, daemon_unix_s(), &decision, &steps, ret_error);
 	if (!r)
-		r = daemon_refuse_reported(service, canary, ret_error);
+		r = daemon_refuse_reported(service, start->canary, ret_error);
+	if (!r)
+		r = daemon_check_plan(service, start->force, ret_error);
 	if (r)
 		return r;
-	message = start_message(service, canary, steps, &decision);
+	message = start_message(service, start->canary, steps, &decision);
 	service->started = started;
 	service->started_context = context;
 	r = hooks_ask_start(service->hooks, &message, on_start_answer, service);
 	if (r < 0)
 		return error_set(ret_error, r, "the hooks of service %s cannot be asked: %s", service->config->name, strerror(-r));
 	if (r > 0)
-		return begin(service, canary, replace, ret_error);
-	snprintf(service->starting, sizeof(service->starting), "%s", canary);
-	service->replacing = replace;
+		return begin(service, start->canary, start->replace, ret_error);
+	snprintf(service->starting, sizeof(service->starting), "%s", start->canary);
+	service->replacing = start->replace;
 	return 1;
 }

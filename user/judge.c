@@ -445,6 +445,18 @@ void judge_tick(struct judge *j, const struct sample *sample, struct finding *re
 	find(j, sample, &split, ret);
 }
 
+struct judge_baseline judge_baseline(const struct judge *j)
+{
+	struct judge_baseline baseline = { .past = &j->state.past, .phi = phi(j) };
+
+	for (unsigned i = 0; i < LATENCY_MARKS; i++) {
+		const struct noise_series *series = &j->state.latency_noise.mark[i];
+
+		baseline.phi_latency[i] = j->config.noise && noise_series_is_known(series) ? noise_series_phi(series) : 1;
+	}
+	return baseline;
+}
+
 /* ---- a restart of the daemon ----------------------------------------------------------------------------- */
 
 size_t judge_state_size(void)

@@ -16,6 +16,8 @@
 
 #include "user/finding.h"
 #include "user/judge_config.h"
+#include "user/latency_sli.h"
+#include "user/past.h"
 #include "user/sample.h"
 
 struct judge;
@@ -38,6 +40,15 @@ void judge_step_begin(struct judge *j, uint64_t now_ns);
  * for time. The sentence in ret->reason says what speaks loudest.
  */
 void judge_tick(struct judge *j, const struct sample *sample, struct finding *ret);
+
+/* What is known of the baseline, for as long as the judge is not told of another tick. φ is 1 where it is not known. */
+struct judge_baseline {
+	const struct past *past;
+	double phi; /* of its failures */
+	double phi_latency[LATENCY_MARKS];
+};
+
+struct judge_baseline judge_baseline(const struct judge *j);
 
 /*
  * The whole state, evidence included, as one opaque block: a daemon that starts again must not spend α twice. It is

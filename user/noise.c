@@ -190,11 +190,16 @@ void noise_series_cut(struct noise_series *series)
 	}
 }
 
+bool noise_series_is_known(const struct noise_series *series)
+{
+	return series->blocks[0].sums.freedom >= KNOWN;
+}
+
 double noise_series_phi(const struct noise_series *series)
 {
 	double phi = 1;
 
-	if (series->blocks[0].sums.freedom < KNOWN)
+	if (!noise_series_is_known(series))
 		return UNKNOWN;
 	for (unsigned l = 0; l < NOISE_SERIES_LENGTHS; l++)
 		phi = fmax(phi, phi_of(&series->blocks[l].sums));

@@ -81,6 +81,9 @@ void noise_series_cut(struct noise_series *series);
 
 double noise_series_phi(const struct noise_series *series);
 
+/* Whether that comes from what was seen. */
+bool noise_series_is_known(const struct noise_series *series);
+
 /* Baseline against baseline. */
 struct noise_aa {
 	struct sequential more[2]; /* one half fails more often than the other, and the reverse; with restarts */

@@ -12,15 +12,12 @@
 #define K SEQUENTIAL_ALTERNATIVES
 #define LN_STEP (M_LN2 / 4)
 #define LN_LATE M_LN2 /* half of the evidence begins with the first block */
-#define MARKS 3
-#define PASS_MARKS 2
-#define NO_LIMIT_S 86400.0 /* a step without a limit is asked for a day */
+#define DAY_S 86400.0 /* what a step without a limit finds, it finds in a day */
 #define LARGEST_SHARE 0.5
 #define LARGEST_SLOWER 100.0
 #define HALVINGS 50
 
-static const double mark_share[MARKS] = { 0.50, 0.05, 0.01 }; /* of the baseline above its p50, p95, p99 */
-static const double mark_z[MARKS] = { 0, 1.6448536269514722, 2.3263478740408408 };
+static const double mark_quantile[LATENCY_MARKS] = { 0.50, 0.95, 0.99 };
 
 /* ---- evidence a second ----------------------------------------------------------------------------------- */
 
@@ -67,23 +64,43 @@ static struct flow errors_flow(double weight, const struct plan_traffic *t, doub
 
 /* ---- latency --------------------------------------------------------------------------------------------- */
 
-static double sigma(const struct plan_traffic *t)
+/* The share of the baseline's requests above so many seconds; within a bucket they are spread evenly. */
+static double share_above(const struct plan_traffic *t, double seconds)
 {
-	return log(t->p95_s / t->p50_s) / mark_z[1];
+	unsigned bucket = histogram_bucket(seconds);
+	double low = bucket > 0 ? histogram_upper_s(bucket - 1) : 0, high = histogram_upper_s(bucket), above = 0;
+
+	for (unsigned i = bucket + 1; i < CANARY_HISTOGRAM_BUCKETS; i++)
+		above += t->ttfb[i];
+	return above + (isinf(high) ? 1 : (high - seconds) / (high - low)) * t->ttfb[bucket];
 }
 
-static bool knows_latency(const struct plan_traffic *t)
+/* τ, as the judge has it. False where the past is too short to know it. */
+static bool find_tau(const struct plan_traffic *t, unsigned mark, double *ret_s)
 {
-	return sigma(t) > 0 && isfinite(sigma(t));
+	double seen = 0;
+	unsigned i = 0;
+
+	if (t->samples * (1 - mark_quantile[mark]) < 1)
+		return false;
+	while (i < CANARY_HISTOGRAM_BUCKETS - 1 && (seen += t->ttfb[i]) < mark_quantile[mark])
+		i++;
+	*ret_s = histogram_upper_s(i);
+	return isfinite(*ret_s);
 }
 
-/* The canary is `slower` times the baseline and asked whether it is above `margin` times the baseline's mark. */
-static struct flow latency_flow(double weight, const struct plan_traffic *t, unsigned mark, double slower, double margin)
+/* The canary is `slower` times the baseline, and slow where it is above `edge_s`. */
+static struct flow latency_flow(double weight, const struct plan_traffic *t, double tau_s, double slower, double edge_s)
 {
-	double z = mark_z[mark] + log(margin / slower) / sigma(t);
 	double n = t->rate * (1 - t->error_share);
 
-	return (struct flow){ n * weight, 0.5 * erfc(z / M_SQRT2), n * (1 - weight), mark_share[mark] };
+	return (struct flow){ n * weight, share_above(t, edge_s / slower), n * (1 - weight), share_above(t, tau_s) };
+}
+
+/* A share that few samples speak of, a standard error lower: nothing is called undecidable by a few slow ones. */
+static double at_least(const struct plan_traffic *t, double share)
+{
+	return fmax(0, share - sqrt(share / t->samples));
 }
 
 /* ---- found ----------------------------------------------------------------------------------------------- */
@@ -102,16 +119,19 @@ double plan_seconds_to_find(const struct judge_config *judge, double weight, con
 double plan_seconds_to_find_slower(const struct judge_config *judge, double weight, const struct plan_traffic *t,
 				   double factor)
 {
-	double drift = 0;
+	double drift = 0, tau_s;
 
-	if (!knows_latency(t) || weight >= 1)
+	if (judge->weight_latency <= 0 || weight >= 1)
 		return NAN;
-	for (unsigned i = 0; i < MARKS; i++) {
-		struct flow f = latency_flow(weight, t, i, factor, 1 + judge->delta);
+	for (unsigned i = 0; i < LATENCY_MARKS; i++) {
+		struct flow f;
 
-		drift = fmax(drift, ratio_drift(&f, SEQUENTIAL_WORSE, 1));
+		if (!find_tau(t, i, &tau_s))
+			continue;
+		f = latency_flow(weight, t, tau_s, factor, histogram_upper_s(histogram_bucket((1 + judge->delta) * tau_s)));
+		drift = fmax(drift, ratio_drift(&f, SEQUENTIAL_WORSE, 1) / t->phi_latency[i]);
 	}
-	return seconds(-log(judge->alpha * judge->weight_latency) + LN_LATE + log(MARKS), drift);
+	return seconds(-log(judge->alpha * judge->weight_latency) + LN_LATE + log(LATENCY_MARKS), drift);
 }
 
 typedef double (*find_function)(const struct judge_config *, double weight, const struct plan_traffic *, double value);
@@ -143,17 +163,28 @@ static double errors_pass_s(const struct judge_config *judge, double weight, con
 				       single_drift(f.n_c, t->error_share, better, SEQUENTIAL_BETTER);
 	double absolute = single_drift(f.n_c, t->error_share, judge->p0, SEQUENTIAL_BETTER);
 
+	if (judge->dry_run_errors)
+		return 0;
 	return seconds(-log(judge->alpha_promotion) + M_LN2, fmax(relative, absolute) / t->phi);
 }
 
 static double latency_pass_s(const struct judge_config *judge, double weight, const struct plan_traffic *t)
 {
-	double longest = 0;
+	double longest = 0, tau_s;
 
-	for (unsigned i = 0; i < PASS_MARKS && knows_latency(t) && weight < 1; i++) {
-		struct flow f = latency_flow(weight, t, i, 1, 1 + judge->delta_promotion);
+	if (judge->dry_run_latency || weight >= 1)
+		return 0;
+	for (unsigned i = 0; i < LATENCY_PROMOTION_MARKS; i++) {
+		struct flow f;
+		double drift;
 
-		longest = larger(longest, seconds(-log(judge->alpha_promotion), ratio_drift(&f, SEQUENTIAL_BETTER, 1)));
+		if (!find_tau(t, i, &tau_s))
+			continue;
+		f = latency_flow(weight, t, tau_s, 1,
+				 histogram_upper_s(histogram_edge_at_most((1 + judge->delta_promotion) * tau_s)));
+		f.p_c = at_least(t, f.p_c);
+		drift = ratio_drift(&f, SEQUENTIAL_BETTER, 1) / t->phi_latency[i];
+		longest = larger(longest, seconds(-log(judge->alpha_promotion), drift));
 	}
 	return longest;
 }
@@ -163,16 +194,22 @@ static double pass_s(const struct judge_config *judge, double weight, const stru
 	return larger(errors_pass_s(judge, weight, t), latency_pass_s(judge, weight, t));
 }
 
-static double needed_share(const struct judge_config *judge, double low, double limit_s, const struct plan_traffic *t)
+static double limit_s(const struct policy_step *step)
 {
-	double high = LARGEST_SHARE;
+	return step->max_s > 0 ? step->max_s : INFINITY;
+}
 
-	if (low >= high || !(pass_s(judge, high, t) <= limit_s))
+static double needed_share(const struct judge_config *judge, const struct policy_step *step,
+			   const struct plan_traffic *t)
+{
+	double low = step->weight, high = LARGEST_SHARE;
+
+	if (low >= high || !(pass_s(judge, high, t) <= limit_s(step)))
 		return NAN;
 	for (unsigned i = 0; i < HALVINGS; i++) {
 		double middle = (low + high) / 2;
 
-		if (pass_s(judge, middle, t) <= limit_s)
+		if (pass_s(judge, middle, t) <= limit_s(step))
 			high = middle;
 		else
 			low = middle;
@@ -183,14 +220,25 @@ static double needed_share(const struct judge_config *judge, double low, double 
 struct plan_forecast plan_forecast(const struct judge_config *judge, const struct policy_step *step,
 				   const struct plan_traffic *t)
 {
-	double limit_s = step->max_s > 0 ? step->max_s : NO_LIMIT_S, errors_s = errors_pass_s(judge, step->weight, t);
+	double within_s = step->max_s > 0 ? step->max_s : DAY_S;
+	double errors_s = errors_pass_s(judge, step->weight, t);
 	struct plan_forecast f = { .pass_s = pass_s(judge, step->weight, t), .needed_share = NAN };
 
 	f.by_latency = !isnan(errors_s) && !(f.pass_s <= errors_s);
-	f.decides = f.pass_s <= limit_s;
+	f.decides = f.pass_s <= limit_s(step);
 	if (!f.decides)
-		f.needed_share = needed_share(judge, step->weight, limit_s, t);
-	f.smallest_share = smallest(plan_seconds_to_find, judge, step->weight, t, limit_s, 0, 1);
-	f.smallest_slower = smallest(plan_seconds_to_find_slower, judge, step->weight, t, limit_s, 1, LARGEST_SLOWER);
+		f.needed_share = needed_share(judge, step, t);
+	f.smallest_share = smallest(plan_seconds_to_find, judge, step->weight, t, within_s, 0, 1);
+	f.smallest_slower = smallest(plan_seconds_to_find_slower, judge, step->weight, t, within_s, 1, LARGEST_SLOWER);
 	return f;
+}
+
+unsigned plan_undecided(const struct policy_plan *plan, const struct judge_config *judge, const struct plan_traffic *t)
+{
+	unsigned n = plan->promote_never && plan->n_steps > 0 ? plan->n_steps - 1 : plan->n_steps;
+
+	for (unsigned i = 0; i < n; i++)
+		if (!(pass_s(judge, plan->step[i].weight, t) <= limit_s(&plan->step[i])))
+			return i;
+	return plan->n_steps;
 }

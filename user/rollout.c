@@ -226,6 +226,7 @@ int rollout_tick(struct rollout *rollout, const struct sample *sample, double un
 	int r;
 
 	write_late(rollout);
+	rollout_watch_traffic(rollout, sample);
 	if (!rollout->active) {
 		rollout->since_end_s += sample->elapsed_ns / 1e9;
 		judge_history(rollout->judge, sample);

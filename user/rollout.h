@@ -12,6 +12,7 @@
 #include "user/inventory.h"
 #include "user/journal.h"
 #include "user/judge.h"
+#include "user/plan.h"
 #include "user/policy.h"
 
 struct rollout;
@@ -101,6 +102,18 @@ int rollout_undo(struct rollout *rollout, double unix_s, char **ret_error);
  */
 int rollout_propose(const struct rollout *rollout, const char *canary, bool replace, double unix_s,
 		    struct policy_decision *ret, unsigned *ret_steps, char **ret_error);
+
+/*
+ * What the service's traffic is, as far as it is known: false, and only *ret_watched_s written, where none has been seen
+ * for at least a few seconds. *ret_watched_s: for how long there has been traffic, at most a minute.
+ */
+bool rollout_traffic(const struct rollout *rollout, struct plan_traffic *ret, double *ret_watched_s);
+
+/*
+ * Whether the plan of a start could decide at the traffic of now: 0; 1: that traffic is not known; -EDOM: it could not,
+ * and *ret says why and what could. No other function asks.
+ */
+int rollout_check_plan(const struct rollout *rollout, struct plan_refusal *ret);
 
 enum rollout_verb {
 	ROLLOUT_PAUSE,

@@ -3,6 +3,7 @@
 #ifndef CANARYD_ROLLOUT_INTERNAL_H
 #define CANARYD_ROLLOUT_INTERNAL_H
 
+#include "user/pace.h"
 #include "user/rollout.h"
 
 struct rollout {
@@ -32,6 +33,7 @@ struct rollout {
 	struct policy_decision last_decision;
 	double last_decision_s;
 	uint64_t published_ns;
+	struct pace pace; /* of the service's requests */
 	void *judge_state; /* judge_state_size() bytes */
 };
 
@@ -63,6 +65,9 @@ void rollout_decide(struct rollout *rollout, struct rollout *to, double elapsed_
 
 /* Tells others of a decision that has taken effect. */
 void rollout_tell(const struct rollout *rollout, const struct policy_decision *decision);
+
+/* A tick of traffic, in a rollout or not. */
+void rollout_watch_traffic(struct rollout *rollout, const struct sample *sample);
 
 /* Takes the journal's own sentence for `r` where it has one. Returns `r`. */
 int rollout_journal_failed(const struct rollout *rollout, int r, char **ret_error);

@@ -58,8 +58,12 @@
  * GET  /v1/rollouts/ID               <rollout> with decisions: [{t, decision, state, step, weight_from, weight_to,
  *                                    sli, value, bound, counts, reason}] oldest first; once a service has had a
  *                                    later one, without held, data, evidence and slis
- * POST /v1/rollouts                  {service, canary?, backends?: ["ADDR:PORT", …], replace?: bool} → <rollout>, 201;
+ * POST /v1/rollouts                  {service, canary?, backends?: ["ADDR:PORT", …], replace?: bool, force?: bool}
+ *                                    → <rollout> with warning?, 201
  *                                    replace: a rollout that is under way ends as aborted
+ *                                    409 undecidable: a step of the plan cannot decide at the traffic of now; force:
+ *                                    it starts all the same, with a note; warning: one sentence, what was forced, or
+ *                                    that the traffic is not known
  *                                    answered once the hooks that are asked before have agreed; 409: one does not
  * POST /v1/services/NAME/pause | resume | promote | abort | undo | reset-breaker   → <rollout>
  * POST /v1/alerts                    {service, summary, version?, severity?, action?, key?, description?, ttl_s?}
@@ -69,6 +73,9 @@
  *                                    several of a version apart, the same again is no other alert; ttl_s: it is over
  *                                    then; one line of text each. action is what becomes of a rollout of that version
  * POST /v1/alerts/resolve            {service, version?, key?} → {resolved: [<alert>]}; 404: none that matches stands
+ * GET  /v1/services/NAME/traffic     {watched_s, rate, error_ratio, p50_s, p95_s, phi, phi_latency: [p50, p95, p99],
+ *                                    samples, ttfb: [[upper_seconds|null, share], …]}: what a plan is held against. All but
+ *                                    watched_s are null while no traffic has been seen for a few seconds
  * GET  /v1/flow?service=NAME&client=ADDR:PORT
  *                                    {service, client, position, share, source: "flow"|"hash"|"no_backend"|"lease"|"breaker",
  *                                    version|null, backend|null, epoch, canary_threshold}

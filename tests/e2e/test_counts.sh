@@ -393,7 +393,7 @@ test_generation() {
 	kill -STOP "$(lab_pid older)"
 	lab_wait_for 30 "all to be answered" all_answered old
 	judged_before=$(judged old) before=$(lab_kernel old)
-	check "a rollout begins" lab_ctl rollout start far
+	check "a rollout begins" lab_ctl rollout start far --force
 	kill -CONT "$(lab_pid older)"
 	fresh "$LAB_VIP4:81" 1000 --rate 500 --timeout 30 --requests-per-connection 2
 	check_equal "all of its requests are answered" "$(of "$REPORT" '.responses["2xx"]')" 2000
@@ -422,7 +422,7 @@ same_generation() {
 # The same over IPv6, to backends behind the node.
 test_routed() {
 	local counts
-	check "a rollout of far6 begins" lab_ctl rollout start far6
+	check "a rollout of far6 begins" lab_ctl rollout start far6 --force
 	fresh "[$LAB_VIP6]:81" "$flows" --rate 1000 --timeout 30
 	counts=$(jq -cSn "{old6: $(kernel_since old6 | jq .http_2xx), new6: $(kernel_since new6 | jq .http_2xx)}")
 	check_equal "backends behind the node, IPv6: versions as the client had them" \

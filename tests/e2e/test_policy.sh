@@ -51,7 +51,7 @@ STILL='{steps: [{weight: 20, min_s: 600, max_s: 3600}, {weight: 100}]}' # a roll
 
 test_blue_green_and_undo() {
 	local generation
-	with '{steps: [{weight: 100, min_s: 1, max_s: 60}], bake_s: 1, undo_window_s: 600}'
+	with '{steps: [{weight: 100, min_s: 1}], bake_s: 1, undo_window_s: 600}'
 	check_exit "undo before there was a rollout" 1 rollout undo checkout
 	check_exit "blue/green is promoted" 0 rollout start checkout --canary v2 --wait --timeout 60
 	check_equal "in one step and a bake" "$(decisions)" "start advance promote"
@@ -70,7 +70,7 @@ test_blue_green_and_undo() {
 }
 
 test_undo_too_late() {
-	with '{steps: [{weight: 100, min_s: 1, max_s: 60}], bake_s: 1, undo_window_s: 0.5}'
+	with '{steps: [{weight: 100, min_s: 1}], bake_s: 1, undo_window_s: 0.5}'
 	rollout start checkout --canary v2 >/dev/null && rollout promote checkout >/dev/null || bail "no promotion"
 	sleep 1
 	check_exit "undo after the window" 1 rollout undo checkout

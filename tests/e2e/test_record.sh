@@ -33,7 +33,7 @@ checkout_config() {
 		      - {name: v1, backends: ["$LAB_BACKEND4:8081"]}
 		      - {name: v2, backends: ["$LAB_BACKEND4:8082"]}
 		      - {name: v3, backends: ["$LAB_BACKEND4:8083"]}
-		    rollout: {steps: [{weight: 20, min_s: 1, max_s: 60}, {weight: 100, min_s: 1, max_s: 60}], bake_s: 1}
+		    rollout: {steps: [{weight: 20, min_s: 1}, {weight: 100, min_s: 1}], bake_s: 1}
 	END
 }
 

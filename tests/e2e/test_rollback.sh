@@ -71,7 +71,7 @@ taken_back() {
 
 stopped() { ! lab_running "$1"; }
 
-STEPS='[{weight: 20, min_s: 30, max_s: 60}, {weight: 100, min_s: 30, max_s: 60}]'
+STEPS='[{weight: 20, min_s: 30}, {weight: 100, min_s: 30}]'
 checkout_up rollback
 mapfile -t SOURCES < <(lab_sources 4)
 served=0

@@ -63,7 +63,7 @@ rollout_is() { service_status "$1" | jq -e "$2"; }
 
 start() {
 	local service=$1 percent=$2
-	lab_ctl rollout start "$service" >/dev/null || bail "the rollout of $service does not start"
+	lab_ctl rollout start "$service" --force >/dev/null || bail "the rollout of $service does not start"
 	wait_for_weight "$service" "$percent"
 }
 

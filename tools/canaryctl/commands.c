@@ -17,6 +17,7 @@ static const struct command_option start_options[] = {
 	{ "canary", 0, "NAME", "the version to release (default: the other one)" },
 	{ "backend", 0, "ADDR:PORT", "one of its backends, instead of those configured; repeatable" },
 	{ "replace", 0, NULL, "end the rollout that is under way: this one starts in its place" },
+	{ "force", 0, NULL, "also where a step cannot decide at the traffic of now (see canaryctl plan)" },
 	{ "wait", 'w', NULL, "show progress until the outcome, and exit with it" },
 	{ "timeout", 0, "TIME", "with --wait: undecided after so long (90, 15m, 2h)" },
 	{ 0 },
@@ -92,7 +93,8 @@ const struct command commands[] = {
 	  "Rates are of the last 10 s, latencies of the last 60 s. A percentage in brackets is of the attempts.",
 	  status_options, run_status },
 	{ "rollout start", "SERVICE", 1, 1, "release a version",
-	  "Sends a growing share of new flows to the canary while it is no worse than the baseline. With --wait the "
+	  "Sends a growing share of new flows to the canary while it is no worse than the baseline. Refused, with exit code "
+	  "1 and nothing changed, where a step cannot reach a verdict at the traffic that is measured. With --wait the "
 	  "exit code is 0 promoted or completed, 7 rolled back, 8 undecided, 1 aborted; an interrupted wait leaves the rollout "
 	  "going on.",
 	  start_options, run_rollout_start },

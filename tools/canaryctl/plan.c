@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* canaryctl plan: what the steps of a rollout can tell apart at a service's traffic. */
-#include "plan.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +60,7 @@ static json_t *step_json(const struct step_view *v)
 
 static void print_json(struct ctl *ctl, const struct replay_options *o, const struct plan_traffic *t, bool decides)
 {
+	double p50_s = plan_traffic_quantile_s(t, 0.50), p95_s = plan_traffic_quantile_s(t, 0.95);
 	json_t *steps = json_array(), *json;
 
 	for (unsigned i = 0; i < o->plan.n_steps; i++) {
@@ -70,7 +69,7 @@ static void print_json(struct ctl *ctl, const struct replay_options *o, const st
 		json_array_append_new(steps, step_json(&v));
 	}
 	json = json_pack("{s:b, s:{s:f, s:f, s:o, s:o, s:f}, s:o}", "decides", decides, "traffic", "rate", t->rate,
-			 "error_ratio", t->error_share, "p50_s", number(t->p50_s), "p95_s", number(t->p95_s), "phi", t->phi,
+			 "error_ratio", t->error_share, "p50_s", number(p50_s), "p95_s", number(p95_s), "phi", t->phi,
 			 "steps", steps);
 	ctl_print_json(ctl, json);
 	json_decref(json);
@@ -107,9 +106,11 @@ static void print_traffic(const struct page *page, const struct plan_traffic *t)
 {
 	page_print(page, TONE_PLAIN, "%s, %s of them fail", format_rate(t->rate).text,
 		   format_share(t->error_share).text);
-	if (!isnan(t->p50_s) && !isnan(t->p95_s))
-		page_print(page, TONE_PLAIN, ", p50 %s, p95 %s", format_seconds(t->p50_s).text,
-			   format_seconds(t->p95_s).text);
+	if (t->phi > 1)
+		page_print(page, TONE_PLAIN, " (%s times as unevenly as by chance)", format_factor(t->phi).text);
+	if (t->samples > 0)
+		page_print(page, TONE_PLAIN, ", p50 %s, p95 %s", format_seconds(plan_traffic_quantile_s(t, 0.50)).text,
+			   format_seconds(plan_traffic_quantile_s(t, 0.95)).text);
 	page_print(page, TONE_PLAIN, "\n\n");
 }
 
@@ -137,55 +138,11 @@ static void print_table(struct ctl *ctl, const struct replay_options *o, const s
 
 /* ---- the verdict on the plan ----------------------------------------------------------------------------- */
 
-static void say_refusal(const struct policy_step *step, const struct plan_forecast *f, char *text, size_t size)
-{
-	struct format limit = format_duration(step->max_s), pass = format_duration(f->pass_s);
-	const char *what = f->by_latency ? "latency" : "failures";
-
-	if (isnan(f->pass_s) && isnan(f->needed_share))
-		snprintf(text, size, "%s cannot be told apart at this traffic at any share", what);
-	else if (isnan(f->needed_share))
-		snprintf(text, size, "%s: a verdict takes about %s, the limit is %s: raise max_s", what, pass.text, limit.text);
-	else if (isnan(f->pass_s))
-		snprintf(text, size, "%s: no verdict at this share: raise it to %s", what,
-			 format_weight(ceil(f->needed_share * 1000) / 1000).text);
-	else
-		snprintf(text, size, "%s: a verdict takes about %s, the limit is %s: raise max_s, or the weight to %s", what,
-			 pass.text, limit.text, format_weight(ceil(f->needed_share * 1000) / 1000).text);
-}
-
-/* The first step that cannot decide; n_steps: none. */
-static unsigned undecided(const struct replay_options *o, const struct plan_traffic *t)
-{
-	unsigned i = 0;
-
-	while (i < o->plan.n_steps && plan_forecast(&o->judge, &o->plan.step[i], t).decides)
-		i++;
-	return i;
-}
-
 static int refuse(struct ctl *ctl, const struct replay_options *o, const struct plan_traffic *t, unsigned i)
 {
-	const struct policy_step *step = &o->plan.step[i];
-	struct plan_forecast f = plan_forecast(&o->judge, step, t);
-	char text[256];
+	struct plan_refusal refusal = plan_refuse(&o->plan, &o->judge, t, i);
 
-	say_refusal(step, &f, text, sizeof(text));
-	return ctl_error(ctl, API_EXIT_FAILED, text, "this plan cannot decide: step %u of %u, %s", i + 1, o->plan.n_steps,
-			 format_weight(step->weight).text);
-}
-
-void plan_warn(struct ctl *ctl, const char *service)
-{
-	struct replay_options options;
-	struct plan_traffic traffic;
-	struct plan_forecast f;
-
-	if (!plan_traffic_ask(ctl, service, &options, &traffic) || options.plan.n_steps == 0)
-		return;
-	f = plan_forecast(&options.judge, &options.plan.step[0], &traffic);
-	if (!f.decides)
-		refuse(ctl, &options, &traffic, 0);
+	return ctl_error(ctl, API_EXIT_FAILED, refusal.mend, "%s", refusal.what);
 }
 
 int run_plan(struct ctl *ctl, const struct call *call)
@@ -199,7 +156,7 @@ int run_plan(struct ctl *ctl, const struct call *call)
 		return code;
 	if (options.plan.n_steps == 0)
 		options.plan = policy_default_plan();
-	i = undecided(&options, &traffic);
+	i = plan_undecided(&options.plan, &options.judge, &traffic);
 	if (ctl->json)
 		print_json(ctl, &options, &traffic, i == options.plan.n_steps);
 	else

@@ -6,41 +6,53 @@
 #include <string.h>
 
 #include "canaryd/api.h"
+#include "client.h"
 #include "command.h"
 #include "ctl.h"
 #include "field.h"
 #include "plan_options.h"
 #include "user/config.h"
 
+#define SHORT_OF_EDGE (1 - 1e-9) /* an edge belongs to the bucket it ends */
+
 /* ---- of canaryd ------------------------------------------------------------------------------------------ */
 
-static void add_version(const json_t *version, struct plan_traffic *t)
+static void take_latency(const json_t *answer, struct plan_traffic *t)
 {
-	double rate = field_number(version, "rate"), attempts = field_number(version, "attempts");
+	const json_t *phi = json_object_get(answer, "phi_latency"), *bucket;
+	double samples = field_number(answer, "samples");
+	size_t i;
 
-	t->rate += isnan(rate) ? 0 : rate;
-	if (strcmp(field_text(version, "role", ""), "baseline"))
-		return;
-	t->error_share = attempts > 0 ? field_number(version, "failed") / attempts : 0;
-	t->p50_s = field_number2(version, "ttfb_seconds", "p50");
-	t->p95_s = field_number2(version, "ttfb_seconds", "p95");
+	for (i = 0; i < json_array_size(phi) && i < LATENCY_MARKS; i++)
+		t->phi_latency[i] = json_number_value(json_array_get(phi, i));
+	json_array_foreach(json_object_get(answer, "ttfb"), i, bucket) {
+		const json_t *upper = json_array_get(bucket, 0);
+		double edge_s = json_is_number(upper) ? json_number_value(upper) : INFINITY;
+
+		t->ttfb[histogram_bucket(edge_s * SHORT_OF_EDGE)] += json_number_value(json_array_get(bucket, 1));
+	}
+	t->samples = isnan(samples) ? 0 : samples;
 }
 
+/* Leaves rate and share NAN where canaryd does not know them yet. */
 static int ask_traffic(struct ctl *ctl, const char *name, struct plan_traffic *t)
 {
-	const json_t *service;
-	json_t *status, *version;
-	size_t i;
-	int code = ctl_request(ctl, "GET", API_STATUS, NULL, &status);
+	char *service = client_escape(name), *path = service ? ctl_path(API_SERVICES "/%s/traffic", service) : NULL;
+	json_t *answer;
+	int code = path ? ctl_request(ctl, "GET", path, NULL, &answer) : ctl_no_memory(ctl);
 
+	free(service);
+	free(path);
 	if (code)
 		return code;
-	service = ctl_service(ctl, status, name);
-	t->rate = 0;
-	json_array_foreach(json_object_get(service, "versions"), i, version)
-		add_version(version, t);
-	json_decref(status);
-	return service ? API_EXIT_OK : API_EXIT_FAILED;
+	t->rate = field_number(answer, "rate");
+	t->error_share = field_number(answer, "error_ratio");
+	if (!isnan(t->rate)) {
+		t->phi = field_number(answer, "phi");
+		take_latency(answer, t);
+	}
+	json_decref(answer);
+	return API_EXIT_OK;
 }
 
 /* What canaryd runs with. The caller frees *ret. */
@@ -81,6 +93,23 @@ static int take_number(struct ctl *ctl, const struct call *call, const char *opt
 	return API_EXIT_OK;
 }
 
+/* --p50 and --p95 stand for a latency. */
+static int take_quantiles(struct ctl *ctl, const struct call *call, struct plan_traffic *t)
+{
+	double p50_s = NAN, p95_s = NAN;
+	int code = take_number(ctl, call, "p50", 1e-6, 3600, &p50_s);
+
+	if (!code)
+		code = take_number(ctl, call, "p95", 1e-6, 3600, &p95_s);
+	if (code || (isnan(p50_s) && isnan(p95_s)))
+		return code;
+	if (!(p50_s < p95_s))
+		return ctl_error(ctl, API_EXIT_USAGE, NULL, "--p50 and --p95 go together, and the p95 is the longer one");
+	memset(t->ttfb, 0, sizeof(t->ttfb));
+	plan_traffic_log_normal(t, p50_s, p95_s);
+	return API_EXIT_OK;
+}
+
 static int take_options(struct ctl *ctl, const struct call *call, struct plan_traffic *t)
 {
 	int code = take_number(ctl, call, "rate", 0, 1e9, &t->rate);
@@ -88,68 +117,46 @@ static int take_options(struct ctl *ctl, const struct call *call, struct plan_tr
 	if (!code)
 		code = take_number(ctl, call, "error-ratio", 0, 1, &t->error_share);
 	if (!code)
-		code = take_number(ctl, call, "p50", 1e-6, 3600, &t->p50_s);
-	if (!code)
-		code = take_number(ctl, call, "p95", 1e-6, 3600, &t->p95_s);
-	if (!code)
 		code = take_number(ctl, call, "phi", 1, 1e6, &t->phi);
-	return code;
+	return code ? code : take_quantiles(ctl, call, t);
 }
 
-static int check(struct ctl *ctl, const struct plan_traffic *t)
+static int check(struct ctl *ctl, const struct plan_traffic *t, bool asked)
 {
+	if (asked && (isnan(t->rate) || isnan(t->error_share)))
+		return ctl_error(ctl, API_EXIT_FAILED, "wait for some, or give its usual traffic with --rate and --error-ratio",
+				 "the service has had no traffic that canaryd could measure");
 	if (isnan(t->rate) || isnan(t->error_share))
 		return ctl_error(ctl, API_EXIT_USAGE, "name a SERVICE of canaryd, or give --rate and --error-ratio",
 				 "a plan needs to know the traffic");
 	if (t->rate <= 0)
 		return ctl_error(ctl, API_EXIT_FAILED, "give its usual traffic with --rate and --error-ratio",
-				 "the service has no traffic now");
-	if (isnan(t->p50_s) != isnan(t->p95_s) || t->p95_s <= t->p50_s)
-		return ctl_error(ctl, API_EXIT_USAGE, NULL, "--p50 and --p95 go together, and the p95 is the longer one");
+				 "without traffic nothing can be decided");
 	return API_EXIT_OK;
-}
-
-bool plan_traffic_ask(struct ctl *ctl, const char *service, struct replay_options *ret_options,
-		      struct plan_traffic *ret_traffic)
-{
-	struct plan_traffic t = { .rate = NAN, .error_share = NAN, .p50_s = NAN, .p95_s = NAN, .phi = 1 };
-	const struct call no_options = { 0 };
-	struct config *running = NULL;
-	FILE *err = ctl->err, *nowhere = fopen("/dev/null", "we");
-	bool known;
-
-	ctl->err = nowhere ? nowhere : err;
-	known = ask_config(ctl, &running) == 0 && plan_options_read(ctl, &no_options, running, service, ret_options) == 0 &&
-		ask_traffic(ctl, service, &t) == 0 && t.rate > 0 && !isnan(t.error_share);
-	ctl->err = err;
-	if (nowhere)
-		fclose(nowhere);
-	config_free(running);
-	if (known)
-		*ret_traffic = t;
-	return known;
 }
 
 int plan_traffic_read(struct ctl *ctl, const struct call *call, struct replay_options *ret_options,
 		      struct plan_traffic *ret_traffic)
 {
-	struct plan_traffic t = { .rate = NAN, .error_share = NAN, .p50_s = NAN, .p95_s = NAN, .phi = 1 };
+	bool asked, offline = call_has(call, "rate") && call_has(call, "error-ratio");
 	const char *service = call_argument(call, 0);
-	bool offline = call_has(call, "rate") && call_has(call, "error-ratio");
+	struct plan_traffic t = plan_traffic(NAN);
 	struct config *running = NULL;
 	int code = API_EXIT_OK;
 
+	t.error_share = NAN;
+	asked = service && !offline;
 	if (service && !call_has(call, "config"))
 		code = ask_config(ctl, &running);
 	if (!code)
 		code = plan_options_read(ctl, call, running, service, ret_options);
 	config_free(running);
-	if (!code && service && !offline)
+	if (!code && asked)
 		code = ask_traffic(ctl, service, &t);
 	if (!code)
 		code = take_options(ctl, call, &t);
 	if (!code)
-		code = check(ctl, &t);
+		code = check(ctl, &t, asked);
 	if (!code)
 		*ret_traffic = t;
 	return code;

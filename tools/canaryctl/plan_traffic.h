@@ -13,8 +13,4 @@ struct ctl;
 int plan_traffic_read(struct ctl *ctl, const struct call *call, struct replay_options *ret_options,
 		      struct plan_traffic *ret_traffic);
 
-/* All of canaryd, without options and quietly: false, and nothing written, where it is not known or there is no traffic. */
-bool plan_traffic_ask(struct ctl *ctl, const char *service, struct replay_options *ret_options,
-		      struct plan_traffic *ret_traffic);
-
 #endif

@@ -12,7 +12,6 @@
 #include "command.h"
 #include "ctl.h"
 #include "field.h"
-#include "plan.h"
 #include "rollout_view.h"
 #include "story.h"
 #include "wait.h"
@@ -32,7 +31,7 @@ static void show(struct ctl *ctl, const json_t *rollout)
 
 /* ---- start, wait ------------------------------------------------------------------------------------------- */
 
-/* {service, canary?, backends?, replace?}. NULL: no memory. */
+/* {service, canary?, backends?, replace?, force?}. NULL: no memory. */
 static json_t *start_body(const struct call *call)
 {
 	json_t *body = json_pack("{s:s, s:s*}", "service", call_argument(call, 0), "canary",
@@ -45,6 +44,8 @@ static json_t *start_body(const struct call *call)
 		json_array_append_new(backends, json_string(backend));
 	if (call_has(call, "replace"))
 		json_object_set_new(body, "replace", json_true());
+	if (call_has(call, "force"))
+		json_object_set_new(body, "force", json_true());
 	if (json_array_size(backends) > 0)
 		json_object_set(body, "backends", backends);
 	json_decref(backends);
@@ -71,12 +72,13 @@ int run_rollout_start(struct ctl *ctl, const struct call *call)
 		return code;
 	if (!isnan(timeout_s) && !call_has(call, "wait"))
 		return ctl_error(ctl, API_EXIT_USAGE, "add --wait", "--timeout says how long to wait");
-	plan_warn(ctl, call_argument(call, 0));
 	body = start_body(call);
 	code = body ? ctl_request(ctl, "POST", API_ROLLOUTS, body, &rollout) : ctl_no_memory(ctl);
 	json_decref(body);
 	if (code)
 		return code;
+	if (json_is_string(json_object_get(rollout, "warning")))
+		ctl_error(ctl, API_EXIT_OK, NULL, "%s", field_text(rollout, "warning", ""));
 	if (call_has(call, "wait"))
 		code = wait_for_outcome(ctl, id_of(rollout), timeout_s);
 	else
