@@ -8,10 +8,12 @@
 
 static json_t *evidence_json(const struct policy_decision *decision)
 {
+	const char *unit = policy_unit_name(decision->unit);
+
 	if (!*decision->sli)
 		return json_null();
-	return json_pack("{s:s, s:o, s:o}", "sli", decision->sli, "value", rollout_json_number(decision->value), "bound",
-			 rollout_json_number(decision->bound));
+	return json_pack("{s:s, s:o, s:o, s:s?}", "sli", decision->sli, "value", rollout_json_number(decision->value), "bound",
+			 rollout_json_number(decision->bound), "unit", unit);
 }
 
 char *hooks_message_json(const struct hooks_message *message, const struct config_hook *hook, double unix_s)

@@ -125,6 +125,11 @@ static const char *const migrations[JOURNAL_SCHEMA] = {
 	"  value TEXT NOT NULL CHECK (json_valid(value)),"
 	"  PRIMARY KEY (service, key)"
 	") STRICT, WITHOUT ROWID;",
+	/* 5: what a decision's value is. Before, its sentence alone told. */
+	"ALTER TABLE decisions ADD COLUMN unit TEXT;"
+	"UPDATE decisions SET unit = CASE WHEN reason LIKE '% its bound of %' OR reason LIKE '% times the baseline''s%' "
+	"  OR reason LIKE '%the check fails%' OR reason LIKE '%error budget:%' THEN 'number' ELSE 'evidence' END "
+	"  WHERE value IS NOT NULL;",
 };
 
 /* ---- errors ---------------------------------------------------------------------------------------------- */

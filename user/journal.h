@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #define JOURNAL_FILE "journal.db"     /* its name below state_dir */
-#define JOURNAL_SCHEMA 4              /* PRAGMA user_version */
+#define JOURNAL_SCHEMA 5              /* PRAGMA user_version */
 #define JOURNAL_ROLLOUTS_KEPT 1000    /* ended rollouts beyond these are forgotten, the oldest first */
 #define JOURNAL_DECISIONS_KEPT 10000  /* of a rollout: the same */
 
@@ -76,6 +76,7 @@ struct journal_decision {
 	const char *sli;    /* NULL: none */
 	double value;       /* NaN: none */
 	double bound;       /* NaN: none */
+	const char *unit;   /* of both; NULL: none */
 	const char *counts; /* JSON; NULL: none */
 	const char *reason;
 };

@@ -133,10 +133,10 @@ static int add_decision(struct journal *journal, int64_t rollout, const struct j
 	int r = journal_run(journal,
 			    "INSERT INTO decisions (rollout, t, decision, state, step, weight_from_ppm, weight_to_ppm, "
 			    "sli, "
-			    "value, bound, counts, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-			    NULL, "irttiiitrrtt", rollout, d->t, d->decision, d->state, (int64_t)d->step,
+			    "value, bound, unit, counts, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			    NULL, "irttiiitrrttt", rollout, d->t, d->decision, d->state, (int64_t)d->step,
 			    (int64_t)d->weight_from_ppm, (int64_t)d->weight_to_ppm, d->sli, d->value, d->bound,
-			    d->counts, d->reason);
+			    d->unit, d->counts, d->reason);
 
 	if (r < 0)
 		return r;
@@ -168,6 +168,7 @@ static void read_decision(struct journal_reader *reader, void *item)
 	decision->sli = journal_read_text(reader);
 	decision->value = journal_read_real(reader, NAN);
 	decision->bound = journal_read_real(reader, NAN);
+	decision->unit = journal_read_text(reader);
 	decision->counts = journal_read_text(reader);
 	decision->reason = journal_read_text(reader);
 }
@@ -180,7 +181,7 @@ int journal_decisions_load(struct journal *journal, int64_t rollout, size_t limi
 	int r = journal_prepare(journal,
 				"SELECT rollout, t, decision, state, step, weight_from_ppm, weight_to_ppm, sli, value, "
 				"bound, "
-				"counts, reason FROM (SELECT * FROM decisions WHERE rollout = ? ORDER BY id DESC LIMIT "
+				"unit, counts, reason FROM (SELECT * FROM decisions WHERE rollout = ? ORDER BY id DESC LIMIT "
 				"?) "
 				"ORDER BY id",
 				&statement, "ii", rollout, (int64_t)limit);
@@ -202,7 +203,7 @@ void journal_decisions_clear(struct journal_decisions *decisions)
 	for (size_t i = 0; i < decisions->count; i++) {
 		struct journal_decision *d = &decisions->items[i];
 
-		JOURNAL_FREE_TEXTS(d->decision, d->state, d->sli, d->counts, d->reason);
+		JOURNAL_FREE_TEXTS(d->decision, d->state, d->sli, d->unit, d->counts, d->reason);
 	}
 	free(decisions->items);
 	*decisions = (struct journal_decisions){ 0 };

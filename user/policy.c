@@ -133,6 +133,7 @@ static void speak_of_loudest(const struct finding *f, struct policy_decision *d)
 	snprintf(d->sli, sizeof(d->sli), "%s", sli->name);
 	d->value = exp(f->ln_e_rollback);
 	d->bound = exp(f->ln_hold);
+	d->unit = POLICY_UNIT_EVIDENCE;
 	d->counts = sli->telling;
 }
 

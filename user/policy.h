@@ -123,14 +123,22 @@ enum policy_kind {
 	POLICY_COMPLETE, /* the end of a rollout that is never promoted */
 };
 
+/* What a decision's value and bound are: evidence, or what an SLI measures. */
+enum policy_unit {
+	POLICY_UNIT_NONE = 0,
+	POLICY_UNIT_EVIDENCE,
+	POLICY_UNIT_MEASURED, /* + an enum finding_unit */
+};
+
 struct policy_decision {
 	enum policy_kind kind;
 	unsigned step; /* the step it leads to */
 	double weight_from;
 	double weight_to;
 	char sli[FINDING_NAME]; /* "" where no SLI decided */
-	double value;           /* evidence, not its logarithm; NAN where none decided */
+	double value;           /* NAN where none decided; of evidence not its logarithm */
 	double bound;
+	unsigned unit;          /* enum policy_unit */
 	struct finding_counts counts;
 	char reason[FINDING_REASON];
 };
@@ -200,6 +208,7 @@ const char *policy_phase_name(enum policy_phase phase);
 const char *policy_status_name(enum policy_status status);
 const char *policy_kind_name(enum policy_kind kind); /* "none" for POLICY_NONE */
 const char *policy_held_name(enum policy_held held);
+const char *policy_unit_name(unsigned unit); /* NULL for POLICY_UNIT_NONE */
 
 /* The other way. 0, or -EINVAL for a word that is none. */
 int policy_phase_parse(const char *word, enum policy_phase *ret);

@@ -70,6 +70,14 @@ const char *policy_kind_name(enum policy_kind kind)
 	return kinds[kind];
 }
 
+const char *policy_unit_name(unsigned unit)
+{
+	if (unit == POLICY_UNIT_NONE)
+		return NULL;
+	return unit == POLICY_UNIT_EVIDENCE ? API_UNIT_EVIDENCE :
+					      finding_unit_name((enum finding_unit)(unit - POLICY_UNIT_MEASURED));
+}
+
 const char *policy_held_name(enum policy_held held)
 {
 	return causes[held];

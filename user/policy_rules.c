@@ -49,6 +49,7 @@ void policy_rules_say_gauge(const struct finding *finding, struct policy_decisio
 	finding_print_said(d->reason, sizeof(d->reason), finding);
 	d->value = sli->kind == FINDING_GAUGE ? sli->canary : NAN;
 	d->bound = sli->kind == FINDING_GAUGE ? sli->bound : NAN;
+	d->unit = sli->kind == FINDING_GAUGE ? POLICY_UNIT_MEASURED + sli->unit : POLICY_UNIT_NONE;
 	d->counts = sli->counts;
 }
 
@@ -67,6 +68,7 @@ void policy_rules_say_failed(const struct finding *finding, struct policy_decisi
 	snprintf(d->sli, sizeof(d->sli), "%s", sli->name);
 	snprintf(d->reason, sizeof(d->reason), "%s", finding->reason);
 	d->counts = sli->telling;
+	d->unit = POLICY_UNIT_EVIDENCE;
 	if (is_worse(finding)) {
 		d->value = plain(finding->ln_e_rollback);
 		d->bound = plain(finding->ln_bound);
@@ -77,6 +79,7 @@ void policy_rules_say_failed(const struct finding *finding, struct policy_decisi
 	} else {
 		d->value = finding->excess_failures;
 		d->bound = finding->budget_failures;
+		d->unit = POLICY_UNIT_MEASURED + FINDING_NUMBER;
 	}
 }
 
@@ -413,6 +416,7 @@ void policy_rules_say_passed(const struct policy_plan *plan, const struct policy
 	snprintf(d->sli, sizeof(d->sli), "%s", least->name);
 	d->value = plain(least->promotion.ln_e);
 	d->bound = plain(least->promotion.ln_bound);
+	d->unit = POLICY_UNIT_EVIDENCE;
 	d->counts = least->counts;
 	say_promotion(finding, evidence, sizeof(evidence));
 	used = SAY(d->reason, "%s: promotion evidence %.60s (≥ %.4g)", lasted, evidence, d->bound);

@@ -75,6 +75,7 @@ static int rows_init(struct rows *rows, const struct rollout *to, const struct p
 			.state = rows->rollout.state, .step = decision->step,
 			.weight_from_ppm = ppm(decision->weight_from), .weight_to_ppm = ppm(decision->weight_to),
 			.sli = or_null(decision->sli), .value = decision->value, .bound = decision->bound,
+			.unit = policy_unit_name(decision->unit),
 			.counts = rows->counts, .reason = decision->reason,
 		};
 	return 0;

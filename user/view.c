@@ -234,6 +234,7 @@ static json_t *view_decision(const struct journal_decision *row)
 	set(object, "sli", string_or_null(row->sli));
 	set(object, "value", rollout_json_number(row->value));
 	set(object, "bound", rollout_json_number(row->bound));
+	set(object, "unit", string_or_null(row->unit));
 	set(object, "counts", counts ? counts : json_null());
 	set(object, "reason", string_or_null(row->reason));
 	return object;

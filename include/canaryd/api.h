@@ -56,7 +56,9 @@
  *
  * GET  /v1/rollouts[?service=NAME]   {rollouts: [<rollout without slis>]} newest first
  * GET  /v1/rollouts/ID               <rollout> with decisions: [{t, decision, state, step, weight_from, weight_to,
- *                                    sli, value, bound, counts, reason}] oldest first; once a service has had a
+ *                                    sli, value, bound, unit, counts, reason}] oldest first; unit: what value and bound
+ *                                    are, "evidence" or as of an SLI: "ratio", "seconds", "number", "bytes"; null
+ *                                    where there is none; once a service has had a
  *                                    later one, without held, data, evidence and slis
  * POST /v1/rollouts                  {service, canary?, backends?: ["ADDR:PORT", …], replace?: bool, force?: bool}
  *                                    → <rollout> with warning?, 201
@@ -143,6 +145,9 @@
 #define API_DECISION_NOTE "note" /* nothing was decided: e.g. a hook that failed to be told */
 #define API_DECISION_UNDO "undo"
 #define API_DECISION_COMPLETE "complete"
+
+/* decision.unit, beside those of an SLI */
+#define API_UNIT_EVIDENCE "evidence"
 
 /* The exit codes of canaryctl and of canaryd. */
 enum api_exit {

@@ -153,6 +153,34 @@ static void story(void **state)
 	}
 }
 
+/* What a value is comes with the decision; its sentence may say anything. */
+static void values_by_their_unit(void **state)
+{
+	static const struct {
+		const char *unit, *words;
+	} cases[] = {
+		{ "\"evidence\"", "x: evidence 0.25, bound 0.50" }, { "\"ratio\"", "x: value 25.0 %, bound 50.0 %" },
+		{ "\"seconds\"", "x: value 250 ms, bound 500 ms" }, { "\"number\"", "x: value 0.25, bound 0.5" },
+		{ "\"bytes\"", " B, bound " },          { "null", "x: evidence 0.25, bound 0.50" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct drawing drawing;
+		json_t *decision = json_pack("{s:s, s:s, s:f, s:f, s:s}", "decision", "hold", "sli", "x", "value", 0.25, "bound",
+					     0.5, "reason", "x: canary 0.25, above its bound of 0.5");
+
+		json_object_set_new(decision, "unit", json_loads(cases[i].unit, JSON_DECODE_ANY, NULL));
+		drawing_begin(&drawing, 80, true);
+		story_print_decision(&drawing.page, "12:00:00", decision);
+		fclose(drawing.page.out);
+		if (!strstr(drawing.text, cases[i].words))
+			fail_msg("'%s' is not in:\n%s", cases[i].words, drawing.text);
+		free(drawing.text);
+		json_decref(decision);
+	}
+}
+
 static void history(void **state)
 {
 	struct drawing drawing;
@@ -216,6 +244,7 @@ int main(void)
 		cmocka_unit_test(only_ascii_without_utf8),
 		cmocka_unit_test(only_the_service_asked_for),
 		cmocka_unit_test(story),
+		cmocka_unit_test(values_by_their_unit),
 		cmocka_unit_test(history),
 		cmocka_unit_test(progress),
 		cmocka_unit_test(strange_answers),

@@ -120,6 +120,7 @@ static void test_decisions(void **state)
 	decision.sli = "errors";
 	decision.value = 8.5;
 	decision.bound = 100;
+	decision.unit = API_UNIT_EVIDENCE;
 	decision.counts = "{\"canary\":{\"attempts\":10,\"failed\":2}}";
 	decision.state = API_STATE_HELD;
 	rollout.state = API_STATE_HELD;
@@ -130,12 +131,13 @@ static void test_decisions(void **state)
 	assert_string_equal(list.items[0].decision, API_DECISION_START);
 	assert_null(list.items[0].sli);
 	assert_null(list.items[0].counts);
-	assert_true(isnan(list.items[0].value) && isnan(list.items[0].bound));
+	assert_true(isnan(list.items[0].value) && isnan(list.items[0].bound) && !list.items[0].unit);
 	assert_string_equal(list.items[1].decision, API_DECISION_HOLD);
 	assert_string_equal(list.items[1].sli, "errors");
 	assert_string_equal(list.items[1].state, API_STATE_HELD);
 	assert_true(list.items[1].rollout == id && list.items[1].t == 2);
 	assert_true(list.items[1].value == 8.5 && list.items[1].bound == 100);
+	assert_string_equal(list.items[1].unit, API_UNIT_EVIDENCE);
 	assert_int_equal(list.items[1].weight_to_ppm, 10000);
 	assert_string_equal(list.items[1].reason, "because");
 	assert_non_null(strstr(list.items[1].counts, "\"failed\":2"));
@@ -354,6 +356,19 @@ static char *read_fixture(const char *path)
 	return text;
 }
 
+/* Before schema 5 only a decision's sentence told what its value was. */
+static void assert_units(struct journal *journal, int64_t rollout)
+{
+	struct journal_decisions list = {};
+
+	assert_int_equal(journal_decisions_load(journal, rollout, 100, &list), 0);
+	assert_int_equal(list.count, 3);
+	assert_string_equal(list.items[0].unit, API_UNIT_EVIDENCE);
+	assert_string_equal(list.items[1].unit, "number");
+	assert_null(list.items[2].unit);
+	journal_decisions_clear(&list);
+}
+
 /* Nothing of the history is lost, and what is new can be written. */
 static void test_schema_1(void **state)
 {
@@ -372,6 +387,7 @@ static void test_schema_1(void **state)
 	assert_int_equal(journal_rollouts_list(f->journal, "web", 10, &rows), 0);
 	assert_int_equal(rows.count, 2);
 	journal_rollouts_clear(&rows);
+	assert_units(f->journal, 3);
 	undo(f->journal, 4, 0);
 	assert_undone(f->journal, 4, 3);
 	assert_true(create(f->journal) == 5); /* ids go on */

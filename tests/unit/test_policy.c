@@ -215,6 +215,7 @@ static void so_do_the_guard_and_the_budget(void **state)
 	x->f.ln_e_guard = log(2000);
 	assert_int_equal(tick(x, 1), POLICY_ROLL_BACK);
 	assert_true(fabs(x->d.value - 2000) < 1e-6 && fabs(x->d.bound - 1000) < 1e-6);
+	assert_string_equal(policy_unit_name(x->d.unit), "evidence");
 	policy_start(&x->plan, &x->state, &x->d);
 	x->f = good();
 	x->f.budget_spent = true;
@@ -222,6 +223,7 @@ static void so_do_the_guard_and_the_budget(void **state)
 	x->f.budget_failures = 50;
 	assert_int_equal(tick(x, 1), POLICY_ROLL_BACK);
 	assert_true(x->d.value == 60 && x->d.bound == 50);
+	assert_string_equal(policy_unit_name(x->d.unit), "number");
 }
 
 static void never_on_a_sample_in_error(void **state)
@@ -374,6 +376,7 @@ static void test_an_sli_says(void **state)
 	assert_string_equal(x->d.sli, "cpu");
 	assert_string_equal(x->d.reason, "cpu: canary 0.95, above its bound of 0.9");
 	assert_true(x->d.value == 0.95 && x->d.bound == 0.9);
+	assert_string_equal(policy_unit_name(x->d.unit), "ratio");
 	assert_int_equal(tick(x, 1), POLICY_NONE);
 	strcpy(sli->said, "canary 0.99, above its bound of 0.9");
 	assert_int_equal(tick(x, 1), POLICY_NONE);

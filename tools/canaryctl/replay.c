@@ -38,7 +38,7 @@ static json_t *number(double value)
 
 static json_t *text_or_null(const char *text)
 {
-	return *text ? json_string(text) : json_null();
+	return text && *text ? json_string(text) : json_null();
 }
 
 static json_t *attempts(uint64_t n, uint64_t y)
@@ -50,10 +50,10 @@ static json_t *decision_json(double t, const struct replay_decision *named)
 {
 	const struct policy_decision *d = &named->decision;
 
-	return json_pack("{s:f, s:s, s:s, s:i, s:f, s:f, s:o, s:o, s:o, s:{s:o, s:o}, s:s}", "t", t, "decision",
+	return json_pack("{s:f, s:s, s:s, s:i, s:f, s:f, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:s}", "t", t, "decision",
 			 named->name, "state", named->state, "step", (int)d->step, "weight_from", d->weight_from,
 			 "weight_to", d->weight_to, "sli", text_or_null(d->sli), "value", number(d->value), "bound",
-			 number(d->bound), "counts", "baseline",
+			 number(d->bound), "unit", text_or_null(policy_unit_name(d->unit)), "counts", "baseline",
 			 attempts(d->counts.baseline_attempts, d->counts.baseline_failed), "canary",
 			 attempts(d->counts.canary_attempts, d->counts.canary_failed), "reason", d->reason);
 }

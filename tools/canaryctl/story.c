@@ -44,25 +44,28 @@ static const char *words_of(const char *decision, enum tone *ret_tone)
 	return decision;
 }
 
-/* Not evidence, but a value against a bound of its own: see the sentences of gauges and of the budget. */
-static bool is_value(const json_t *decision)
+static struct format format_measured(const char *unit, double value)
 {
-	static const char *const signs[] = { "its bound of", "times the baseline's", "the check fails", "error budget:" };
-
-	for (size_t i = 0; i < sizeof(signs) / sizeof(*signs); i++)
-		if (strstr(field_text(decision, "reason", ""), signs[i]))
-			return true;
-	return false;
+	if (!strcmp(unit, "ratio"))
+		return format_share(value);
+	if (!strcmp(unit, "seconds"))
+		return format_seconds(value);
+	return strcmp(unit, "bytes") ? format_number(value) : format_bytes(value);
 }
 
 /* The comparison that was decided upon, against its bound. */
 static void print_value(const json_t *decision, FILE *out)
 {
 	double value = field_number(decision, "value"), bound = field_number(decision, "bound");
+	const char *unit = field_text(decision, "unit", API_UNIT_EVIDENCE), *sli = field_text(decision, "sli", "all");
 
-	if (!isnan(value) && !isnan(bound))
-		fprintf(out, "%s: %s %s, bound %s; ", field_text(decision, "sli", "all"), is_value(decision) ? "value" : "evidence",
-			format_factor(value).text, format_factor(bound).text);
+	if (isnan(value) || isnan(bound))
+		return;
+	if (!strcmp(unit, API_UNIT_EVIDENCE))
+		fprintf(out, "%s: evidence %s, bound %s; ", sli, format_factor(value).text, format_factor(bound).text);
+	else
+		fprintf(out, "%s: value %s, bound %s; ", sli, format_measured(unit, value).text,
+			format_measured(unit, bound).text);
 }
 
 /* What the counts of a decision are of. */
