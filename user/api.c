@@ -9,8 +9,10 @@
 #include <string.h>
 
 #include "user/api_answer.h"
+#include "user/api_cohorts.h"
 #include "user/error.h"
 #include "user/view.h"
+#include "user/view_cohorts.h"
 
 #define ROLLOUTS_SHOWN 50
 #define BACKENDS_MAX 256
@@ -305,9 +307,10 @@ static void get_service(struct api *api, const struct http_request *request, con
 	char *name = strndup(rest, slash ? (size_t)(slash - rest) : strlen(rest));
 	struct daemon_service *service = name ? daemon_find_service(api->daemon, name) : NULL;
 
-	(void)request;
 	if (!service)
 		api_answer_no_service(response, name ?: "");
+	else if (slash && !strncmp(slash, "/cohorts", strlen("/cohorts")))
+		api_cohorts(api, request, rest, response);
 	else if (!slash || strcmp(slash, "/traffic"))
 		api_answer_error(response, 405, "method", "this route does not take that method (see include/canaryd/api.h)");
 	else
@@ -336,10 +339,11 @@ static json_t *explain_json(const struct daemon_service *service, const char *cl
 			if (of->backends[b].index == explain->backend)
 				backend = json_string(of->backends[b].address);
 	}
-	return json_pack("{s:s, s:s, s:I, s:f, s:s, s:o, s:o, s:I, s:I}", "service", service->config->name, "client", client,
+	return json_pack("{s:s, s:s, s:I, s:f, s:s, s:o, s:o, s:I, s:I, s:o}", "service", service->config->name, "client", client,
 			 "position", (json_int_t)explain->position, "share", explain->position / 4294967296.0, "source",
 			 explain_source(explain->source), "version", version, "backend", backend, "epoch",
-			 (json_int_t)explain->epoch, "canary_threshold", (json_int_t)explain->canary_threshold);
+			 (json_int_t)explain->epoch, "canary_threshold", (json_int_t)explain->canary_threshold,
+			 "cohort", view_explained_cohort(service, explain));
 }
 
 static void get_flow(struct api *api, const struct http_request *request, const char *rest,
@@ -404,6 +408,8 @@ static const struct route {
 	{ "POST", API_ALERTS, post_report },
 	{ "POST", API_ALERTS_RESOLVE, post_report },
 	{ "GET", API_SERVICES "/", get_service },
+	{ "PUT", API_SERVICES "/", api_cohorts },
+	{ "DELETE", API_SERVICES "/", api_cohorts },
 	{ "GET", API_FLOW, get_flow },
 	{ "GET", API_CONFIG, get_config },
 	{ "POST", API_DETACH, post_detach },

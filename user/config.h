@@ -17,6 +17,7 @@
 #include "canaryd/abi.h"
 #include "user/address.h"
 #include "user/blackout.h"
+#include "user/cohort.h"
 #include "user/config_sli.h"
 #include "user/judge_config.h"
 
@@ -31,6 +32,7 @@
 #define CONFIG_STEPS_MAX 16
 #define CONFIG_BLACKOUTS_MAX 64
 #define CONFIG_HOOKS_MAX 32  /* of a service */
+#define CONFIG_PREFIXES_MAX 4096 /* of a cohort in the file itself */
 #define CONFIG_ALERTS_MAX 16 /* receivers */
 #define CONFIG_URL_MAX 256   /* bytes of a URL, NUL included */
 #define CONFIG_COMMAND_MAX 512
@@ -191,6 +193,21 @@ struct config_breaker {
 	bool http_5xx;        /* these count, too */
 };
 
+struct config_prefix {
+	char text[COHORT_PREFIX_TEXT];
+	struct canary_prefix prefix; /* the same, read */
+};
+
+/* Clients with a rule of their own. */
+struct config_cohort {
+	char name[CANARY_NAME_MAX];
+	enum canary_cohort_action action;
+	double weight_percent; /* NAN: not given */
+	struct config_prefix *prefixes;
+	uint32_t prefixes_count;
+	char file[CONFIG_PATH_MAX]; /* "": none; read when canaryd starts */
+};
+
 struct config_service {
 	char name[CANARY_NAME_MAX];
 	char vip[ADDRESS_MAX]; /* canonical */
@@ -214,6 +231,8 @@ struct config_service {
 	uint32_t hooks_count;
 	struct config_sli *slis;
 	uint32_t slis_count;
+	struct config_cohort *cohorts;
+	uint32_t cohorts_count;
 };
 
 struct config {

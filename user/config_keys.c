@@ -57,6 +57,13 @@ static const cyaml_strval_t days[] = {
 	{ "fri", BLACKOUT_FRI }, { "sat", BLACKOUT_SAT }, { "sun", BLACKOUT_SUN },
 };
 
+static const cyaml_strval_t cohort_actions[] = {
+	{ "canary", CANARY_COHORT_CANARY },
+	{ "baseline", CANARY_COHORT_BASELINE },
+	{ "weight", CANARY_COHORT_WEIGHT },
+	{ "exclude", CANARY_COHORT_EXCLUDE },
+};
+
 static const cyaml_strval_t sli_kinds[] = {
 	{ "packet", CONFIG_SLI_PACKET }, { "promql", CONFIG_SLI_PROMQL }, { "unit", CONFIG_SLI_UNIT },
 	{ "skew", CONFIG_SLI_SKEW },	 { "exec", CONFIG_SLI_EXEC },	  { "http", CONFIG_SLI_HTTP },
@@ -95,6 +102,10 @@ static const cyaml_schema_value_t backend_value = {
 static const cyaml_schema_value_t day_value = {
 	CYAML_VALUE_ENUM(CYAML_FLAG_STRICT, struct config_day, days, COUNT(days)),
 };
+static const cyaml_schema_value_t prefix_value = {
+	CYAML_VALUE_STRING(CYAML_FLAG_DEFAULT, struct config_prefix, 1, COHORT_PREFIX_TEXT - 1),
+};
+_Static_assert(offsetof(struct config_prefix, text) == 0, "the text comes first");
 _Static_assert(offsetof(struct config_interface, name) == 0, "the text comes first");
 _Static_assert(offsetof(struct config_backend, address) == 0, "the text comes first");
 
@@ -283,6 +294,19 @@ _Static_assert(offsetof(struct config_backend, address) == 0, "the text comes fi
 	X(CYAML_FIELD_BOOL("http_5xx", MAY, struct config_breaker, http_5xx),                                       \
 	  "false", 0, 0, NULL, "responses 5xx count as well")
 
+#define COHORT_KEYS(X)                                                                                              \
+	X(CYAML_FIELD_STRING("name", MUST, struct config_cohort, name, 1),                                          \
+	  NULL, 0, 0, NULL, "the cohort's name: a-z, 0-9, '.', '_', '-'")                                           \
+	X(CYAML_FIELD_ENUM("action", WORD(MUST), struct config_cohort, action, cohort_actions, COUNT(cohort_actions)),\
+	  NULL, 0, 0, NULL, "where its new flows go while there is a canary; exclude: to the baseline, and not judged")\
+	X(CYAML_FIELD_FLOAT("weight", MAY, struct config_cohort, weight_percent),                                   \
+	  NULL, 0, 100, NULL, "with action weight: the canary's share of them, in percent")                         \
+	X(CYAML_FIELD_SEQUENCE("prefixes", LIST | MAY, struct config_cohort, prefixes, &prefix_value, 0,            \
+			       CONFIG_PREFIXES_MAX),                                                                \
+	  NULL, 0, 0, NULL, "the networks its clients come from: ADDR/BITS; the longest of all cohorts holds")      \
+	X(CYAML_FIELD_STRING("file", MAY, struct config_cohort, file, 1),                                           \
+	  NULL, 0, 0, NULL, "a file with more of them, one a line")
+
 #define SERVICE_KEYS(X)                                                                                             \
 	X(CYAML_FIELD_STRING("name", MUST, struct config_service, name, 1),                                         \
 	  NULL, 0, 0, NULL, "the service's name: a-z, 0-9, '.', '_', '-'")                                          \
@@ -319,7 +343,9 @@ _Static_assert(offsetof(struct config_backend, address) == 0, "the text comes fi
 	X(CYAML_FIELD_SEQUENCE("hooks", LIST | MAY, struct config_service, hooks, &hook_value, 0, CONFIG_HOOKS_MAX), \
 	  NULL, 0, 0, &hook_keys, "who else is asked before a rollout moves, or told when it has")                  \
 	X(CYAML_FIELD_SEQUENCE("slis", LIST | MAY, struct config_service, slis, &sli_value, 0, CONFIG_SLIS_MAX),    \
-	  NULL, 0, 0, &sli_keys, "indicators beyond the packets, and what errors and latency count for")
+	  NULL, 0, 0, &sli_keys, "indicators beyond the packets, and what errors and latency count for")            \
+	X(CYAML_FIELD_SEQUENCE("cohorts", LIST | MAY, struct config_service, cohorts, &cohort_value, 0, COHORTS_MAX),\
+	  NULL, 0, 0, &cohort_keys, "clients with a rule of their own")
 
 #define JUDGE_KEYS(X)                                                                                               \
 	X(CYAML_FIELD_FLOAT("alpha", MAY, struct judge_config, alpha),                                              \
@@ -453,6 +479,10 @@ static const cyaml_schema_value_t sli_value = MAPPING(config_sli, sli_keys);
 
 ROWS(breaker_keys, BREAKER_KEYS);
 static const struct config_table breaker_keys = TABLE(breaker_keys);
+
+ROWS(cohort_keys, COHORT_KEYS);
+static const struct config_table cohort_keys = TABLE(cohort_keys);
+static const cyaml_schema_value_t cohort_value = MAPPING(config_cohort, cohort_keys);
 
 ROWS(service_keys, SERVICE_KEYS);
 static const struct config_table service_keys = TABLE(service_keys);

@@ -133,6 +133,7 @@ static int open_service(struct daemon *daemon, size_t s, char **ret_error)
 {
 	struct daemon_service *service = &daemon->services[s];
 	struct rollout_environment environment = { .journal = daemon->journal, .boot_id = daemon->boot_id };
+	int r;
 
 	service->daemon = daemon;
 	service->config = &daemon->config->services[s];
@@ -142,6 +143,10 @@ static int open_service(struct daemon *daemon, size_t s, char **ret_error)
 	service->sampler = sampler_new(daemon->datapath, service->inventory);
 	if (!service->sampler)
 		return error_set(ret_error, -ENOMEM, "out of memory");
+	r = cohorts_new(&(struct cohorts_environment){ daemon->datapath, daemon->journal, service->inventory->id },
+			service->config, &service->cohorts, ret_error);
+	if (r)
+		return r;
 	if (daemon_open_slis(daemon, service) || daemon_open_hooks(daemon, service, &environment.gates))
 		return error_set(ret_error, -ENOMEM, "out of memory");
 	return rollout_open(&environment, daemon->config, service->config, service->inventory, daemon_unix_s(),
@@ -231,6 +236,7 @@ struct daemon *daemon_free(struct daemon *daemon)
 		hooks_free(daemon->services[s].hooks);
 		external_free(daemon->services[s].external);
 		rollout_close(daemon->services[s].rollout);
+		cohorts_free(daemon->services[s].cohorts);
 		sampler_free(daemon->services[s].sampler);
 	}
 	free(daemon->services);

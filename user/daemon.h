@@ -7,6 +7,7 @@
 #define CANARYD_DAEMON_H
 
 #include "user/alerts.h"
+#include "user/cohorts.h"
 #include "user/config.h"
 #include "user/datapath.h"
 #include "user/external.h"
@@ -45,6 +46,7 @@ struct daemon_service {
 	const struct config_service *config;       /* of the running configuration */
 	const struct inventory_service *inventory; /* of the present inventory */
 	struct sampler *sampler;
+	struct cohorts *cohorts;
 	struct hooks *hooks;
 	struct external *external;
 	struct rollout *rollout;

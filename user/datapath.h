@@ -90,6 +90,15 @@ int datapath_delete_backend(struct datapath *datapath, uint32_t index);
 /* Swaps a version's table in whole; NULL: the version has no backends. */
 int datapath_set_maglev(struct datapath *datapath, uint32_t version, const canary_maglev *table);
 
+/*
+ * A trie of cohorts that no program sees yet, -1 where `count` is 0; swaps a service's in whole; gives up the caller's
+ * hold of it, which the kernel's outlives. The networks of one trie differ.
+ */
+int datapath_cohorts_new(const struct canary_prefix *prefixes, const struct canary_cohort *cohorts, size_t count,
+			 int *ret_trie);
+int datapath_set_cohorts(struct datapath *datapath, uint32_t service, int trie);
+void datapath_cohorts_free(int trie);
+
 /* Says which ports may be ours: DATAPATH_PORT_ELEMENTS elements. Set bits first, clear them last. */
 int datapath_set_ports(struct datapath *datapath, const struct canary_ports *ports);
 

@@ -26,7 +26,7 @@
 	"{\"error\": {\"code\": \"forbidden\", \"message\": \"only root and members of group canaryd may talk to "  \
 	"canaryd\", \"mend\": \"run as root, or add your user to the group\"}}\n"
 #define TOO_LARGE                                                                                                   \
-	"{\"error\": {\"code\": \"too_large\", \"message\": \"the request's body is larger than 64 KiB\", \"mend\": " \
+	"{\"error\": {\"code\": \"too_large\", \"message\": \"the request's body is larger than 64 KiB (PUT: 64 MiB)\", \"mend\": " \
 	"\"send less\"}}\n"
 #define ENDING "{\"error\": {\"code\": \"ending\", \"message\": \"canaryd is ending\", \"mend\": \"try again\"}}\n"
 #define OUT_OF_MEMORY "{\"error\": {\"code\": \"internal\", \"message\": \"out of memory\", \"mend\": \"try again\"}}\n"
@@ -57,6 +57,7 @@ struct body {
 	struct MHD_Connection *connection;
 	char *text;
 	size_t size;
+	size_t most; /* bytes that are taken */
 	bool too_large;
 	struct http_later *later;
 };
@@ -118,7 +119,7 @@ static void add_to_body(struct body *body, const char *data, size_t size)
 {
 	char *text;
 
-	if (body->too_large || body->size + size > HTTP_BODY_MAX) {
+	if (body->too_large || body->size + size > body->most) {
 		body->too_large = true;
 		return;
 	}
@@ -173,6 +174,14 @@ static enum MHD_Result handle(struct http *http, struct MHD_Connection *connecti
 	return MHD_YES;
 }
 
+/* Lists are put; nobody gets memory who will be refused. */
+static size_t most_of(const struct http *http, struct MHD_Connection *connection, const char *method)
+{
+	uid_t uid;
+
+	return !strcmp(method, "PUT") && is_allowed(http, connection, &uid) ? HTTP_PUT_MAX : HTTP_BODY_MAX;
+}
+
 /* Called first with the headers, then with pieces of the body, last without any. */
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *path,
 				  const char *method, const char *version, const char *data, size_t *size, void **state)
@@ -186,6 +195,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 			return MHD_NO;
 		body->http = context;
 		body->connection = connection;
+		body->most = most_of(context, connection, method);
 		return MHD_YES;
 	}
 	if (body->later)

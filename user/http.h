@@ -8,6 +8,7 @@
 #include <systemd/sd-event.h>
 
 #define HTTP_BODY_MAX 65536 /* bytes of a request's body; more is answered with 413 */
+#define HTTP_PUT_MAX (64 << 20) /* of a PUT's */
 
 struct http_request {
 	const char *method;

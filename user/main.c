@@ -185,6 +185,12 @@ int main(int argc, char **argv)
 		free(error);
 		return API_EXIT_CONFIG;
 	}
+	if (test && cohorts_check_config(config, &error)) {
+		fprintf(stderr, "%s: %s\n", path, error ?: "out of memory");
+		free(error);
+		config_free(config);
+		return API_EXIT_CONFIG;
+	}
 	if (test) {
 		printf("%s: the configuration is valid\n", path);
 		config_free(config);

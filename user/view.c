@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "user/rollout_json.h"
+#include "user/view_cohorts.h"
 
 #define FAILED_FLOWS_SHOWN 10
 #define DECISIONS_SHOWN 1000
@@ -396,6 +397,7 @@ static json_t *view_service(const struct daemon_service *service)
 					rollout.weight_applied, "measured", measured_weight(canary, baseline)));
 	set(object, "breaker", view_breaker(&service->config->breaker, &rollout));
 	set(object, "versions", view_versions(service, &rollout));
+	set(object, "cohorts", view_cohorts(service));
 	set(object, "rollout", view_rollout(service));
 	set(object, "failed_flows", view_failed_flows(service));
 	return object;

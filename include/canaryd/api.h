@@ -24,6 +24,7 @@
  *                  backends: [{address, active_flows, counters, ttfb_seconds, connect_seconds}] }],
  *     breaker: {enabled, window_s, min_failures, ratio,
  *               tripped: {seconds_ago, attempts, failures, window_s, kind}|null},   on the last rollout's canary
+ *     cohorts,                                       as /v1/services/NAME/cohorts has them
  *     rollout: <rollout>|null,                       the last one, running or not
  *     failed_flows: [{t, client, version, backend, kind, waited_seconds}] }   newest first, sampled
  *     rate: attempts per second over the last 10 s; the quantiles are of the last 60 s
@@ -80,7 +81,13 @@
  *                                    watched_s are null while no traffic has been seen for a few seconds
  * GET  /v1/flow?service=NAME&client=ADDR:PORT
  *                                    {service, client, position, share, source: "flow"|"hash"|"no_backend"|"lease"|"breaker",
- *                                    version|null, backend|null, epoch, canary_threshold}
+ *                                    version|null, backend|null, epoch, canary_threshold,
+ *                                    cohort: {name, action, weight, networks, source, network}|null}
+ * GET  /v1/services/NAME/cohorts     {service, cohorts: [{name, action: "canary"|"baseline"|"weight"|"exclude",
+ *                                    weight|null, networks, source: "file"|"api"}]}
+ * GET  /v1/services/NAME/cohorts/COHORT   one of them, with prefixes: ["ADDR/BITS", …]
+ * PUT  /v1/services/NAME/cohorts/COHORT   {action, weight?, prefixes?} → all, with took_s; without prefixes: as they are
+ * DELETE the same, or without COHORT what was set at run time: back to the file → all
  * GET  /v1/config                    the running configuration, as YAML that canaryd -c accepts
  * POST /v1/detach                    takes the programs off the interfaces and the pins away; the daemon ends
  * GET  /healthz                      "ok"

@@ -9,10 +9,12 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #define CLIENTS 4000
+#define MANY 100000
 #define MAPPED 96 /* bits before an IPv4 address */
 
 /* The network of the first `length` bits of a client's address. */
@@ -198,6 +200,32 @@ static void test_explained(void **state)
 	assert_int_equal(answer.version % 2, answer.position < FIXTURE_WHOLE / 8);
 }
 
+/* 100,000 networks: the first, the last and one between are found. How long it takes is printed, not judged. */
+static void test_many(void **state)
+{
+	struct canary_prefix *prefixes = calloc(MANY, sizeof(*prefixes));
+	struct canary_cohort *cohorts = calloc(MANY, sizeof(*cohorts));
+	const struct fixture *f = *state;
+	struct timespec began, ended;
+
+	assert_non_null(prefixes);
+	assert_non_null(cohorts);
+	for (uint32_t i = 0; i < MANY; i++) {
+		prefixes[i] = (struct canary_prefix){ 127, { 0, 0, htonl(0xffff), htonl(0xc6120000 + 2 * i) } };
+		cohorts[i] = (struct canary_cohort){ .canary_threshold = FIXTURE_WHOLE, .id = i % 1000 };
+	}
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	fixture_set_cohorts(f, TCP4, prefixes, cohorts, MANY);
+	clock_gettime(CLOCK_MONOTONIC, &ended);
+	print_message("# %d networks in %.0f ms\n", MANY,
+		      (ended.tv_sec - began.tv_sec) * 1e3 + (ended.tv_nsec - began.tv_nsec) / 1e6);
+	fixture_set_split(*state, TCP4, 0, FIXTURE_GENERATION);
+	assert_int_equal(goes_to(f, TCP4, 0), 1);
+	assert_int_equal(goes_to(f, TCP4, 63488 * 2000), 1);
+	free(prefixes);
+	free(cohorts);
+}
+
 #define IN_FIXTURE(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
 
 int main(void)
@@ -205,7 +233,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_FIXTURE(test_forced),	       IN_FIXTURE(test_weight),	   IN_FIXTURE(test_no_canary),
 		IN_FIXTURE(test_longest),	       IN_FIXTURE(test_excluded),
-		IN_FIXTURE(test_change_moves_no_flow), IN_FIXTURE(test_explained),
+		IN_FIXTURE(test_change_moves_no_flow), IN_FIXTURE(test_explained), IN_FIXTURE(test_many),
 	};
 
 	return cmocka_run_group_tests_name("cohorts", tests, NULL, NULL);

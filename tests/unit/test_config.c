@@ -6,6 +6,7 @@
 #include "user/config.h"
 
 #include <errno.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -59,6 +60,9 @@ static const char full[] =
 	"    blackouts:\n"
 	"      - {days: [fri, sat], from: '22:00', to: 06:00}\n"
 	"    breaker: {window_s: 2.5, min_failures: 3, ratio_percent: 0.5, http_5xx: true}\n"
+	"    cohorts:\n"
+	"      - {name: office, action: canary, prefixes: [192.0.2.0/24, '2001:db8::/32']}\n"
+	"      - {name: beta, action: weight, weight: 12.5, file: /etc/canaryd/beta}\n"
 	"    hooks:\n"
 	"      - {on: gate, name: tickets, command: 'jq -e .canary | grep -q \"it''s\"', timeout_s: 2.5, retries: 3}\n"
 	"      - {on: rolled_back, url: 'http://hooks.example:8080/canary?x=1&y=2'}\n"
@@ -208,7 +212,23 @@ static void test_full(void **state)
 	config_free(config);
 }
 
-/* The service's own windows and those of all. */
+static void test_cohorts(void **state)
+{
+	struct config *config = load(full);
+	const struct config_cohort *cohorts = config->services[0].cohorts;
+
+	(void)state;
+	assert_int_equal(config->services[0].cohorts_count, 2);
+	assert_int_equal(cohorts[0].action, CANARY_COHORT_CANARY);
+	assert_true(isnan(cohorts[0].weight_percent));
+	assert_int_equal(cohorts[0].prefixes_count, 2);
+	assert_int_equal(cohorts[0].prefixes[0].prefix.length, 120);
+	assert_string_equal(cohorts[0].prefixes[1].text, "2001:db8::/32");
+	assert_true(cohorts[1].weight_percent == 12.5);
+	assert_string_equal(cohorts[1].file, "/etc/canaryd/beta");
+	config_free(config);
+}
+
 static void test_hooks(void **state)
 {
 	struct config *config = load(full);
@@ -372,6 +392,7 @@ int main(void)
 		cmocka_unit_test(test_judge_defaults),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_blackouts),
+		cmocka_unit_test(test_cohorts),
 		cmocka_unit_test(test_hooks),
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_equal),

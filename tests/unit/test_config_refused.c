@@ -45,6 +45,22 @@ static const struct refusal refusals[] = {
 	{ "eth0\n", "c.yaml:1: wants keys of its own (interfaces: …), not one value" },
 	{ MINIMAL "? [a]\n: b\n", "c.yaml:9: a key has to be a plain word" },
 	{ MINIMAL "\"a\\0b\": 1\n", "c.yaml:9: a key has to be a plain word" },
+	/* cohorts, on line 10 */
+#define COHORTS(c) MINIMAL "    cohorts:\n      - " c "\n"
+	{ COHORTS("{name: a, action: canary}"), "c.yaml:10: services[0].cohorts[0]: has no clients (give it prefixes or a file)" },
+	{ COHORTS("{name: a, action: nothing, prefixes: [10.0.0.0/8]}"), "c.yaml:10: services[0].cohorts[0].action: \"nothing\" is "
+									"not a choice" },
+	{ COHORTS("{name: a, action: weight, prefixes: [10.0.0.0/8]}"), "c.yaml:10: services[0].cohorts[0]: has no weight (add" },
+	{ COHORTS("{name: a, action: canary, weight: 5, prefixes: [10.0.0.0/8]}"), "c.yaml:10: services[0].cohorts[0]: has a "
+										  "weight, and" },
+	{ COHORTS("{name: a, action: weight, weight: 101, prefixes: [10.0.0.0/8]}"), "c.yaml:10: services[0].cohorts[0].weight: "
+										    "\"101\" is not" },
+	{ COHORTS("{name: a, action: canary, prefixes: [10.0.0.1/8]}"), "c.yaml:10: services[0].cohorts[0].prefixes[0]: "
+								       "\"10.0.0.1/8\" has bits set beyond its length" },
+	{ COHORTS("{name: a, action: canary, file: x}"), "c.yaml:10: services[0].cohorts[0]: \"x\" is not an absolute path" },
+	{ COHORTS("{name: A, action: canary, file: /x}"), "c.yaml:10: services[0].cohorts[0]: \"A\" is not a name" },
+	{ COHORTS("{name: a, action: canary, file: /x}\n      - {name: a, action: canary, file: /y}"),
+	  "c.yaml:11: services[0].cohorts[1]: the name a is already cohorts[0]'s" },
 	/* keys */
 	{ MINIMAL "tick_m: 1\n", "c.yaml:9: tick_m: is not a key (did you mean tick_ms?)" },
 	{ MINIMAL "zzzzzzzz: 1\n", "c.yaml:9: zzzzzzzz: is not a key (remove it;" },

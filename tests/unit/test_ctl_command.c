@@ -259,6 +259,35 @@ static void orders(void **state)
 	fake_stop(fake);
 }
 
+static void cohorts(void **state)
+{
+	struct fake_route routes[] = {
+		{ "GET /v1/services/checkout/cohorts", 200, { "cohorts" }, 0 },
+		{ "PUT /v1/services/checkout/cohorts/office", 200, { "cohorts" }, 0 },
+		{ "DELETE /v1/services/checkout/cohorts/office", 200, { "cohorts" }, 0 },
+		{ "DELETE /v1/services/checkout/cohorts", 200, { "cohorts" }, 0 },
+		{ "GET /v1/flow", 200, { "flow_hash" }, 0 },
+		{ 0 },
+	};
+	struct fake_daemon *fake = fake_start(routes);
+
+	(void)state;
+	check(fake, "cohort list checkout", API_EXIT_OK, "12345 networks", "");
+	check(fake, "cohort set checkout office canary 192.0.2.0/24 2001:DB8::/32", API_EXIT_OK, "set at run time", "");
+	assert_string_equal(fake->last_body, "{\"action\":\"canary\",\"prefixes\":[\"192.0.2.0/24\",\"2001:db8::/32\"]}");
+	check(fake, "cohort set checkout office 25%", API_EXIT_OK, "in effect after", "");
+	assert_string_equal(fake->last_body, "{\"action\":\"weight\",\"weight\":0.25}");
+	check(fake, "cohort set checkout office 200%", API_EXIT_USAGE, "", "no rule for a cohort");
+	check(fake, "cohort set checkout office weight", API_EXIT_USAGE, "", "no rule for a cohort");
+	check(fake, "cohort set checkout office canary 192.0.2.1/24", API_EXIT_USAGE, "", "bits set beyond its length");
+	check(fake, "cohort set checkout office canary --file /nowhere/at/all", API_EXIT_FAILED, "", "cannot read");
+	check(fake, "cohort remove checkout office", API_EXIT_OK, "office", "");
+	assert_string_equal(fake->last_request, "DELETE /v1/services/checkout/cohorts/office HTTP/1.1");
+	check(fake, "cohort reset checkout", API_EXIT_OK, "office", "");
+	check(fake, "flow 192.0.2.7:1 x", API_EXIT_OK, "192.0.2.0/28 is in cohort beta: weight 5 %", "");
+	fake_stop(fake);
+}
+
 static void errors_by_code(void **state)
 {
 	struct fake_route routes[] = {
@@ -332,7 +361,7 @@ int main(void)
 		cmocka_unit_test(config_init_prints_what_loads),
 		cmocka_unit_test(config_check_asks_canaryd),
 		cmocka_unit_test(views),
-		cmocka_unit_test(orders),
+		cmocka_unit_test(orders), cmocka_unit_test(cohorts),
 		cmocka_unit_test(errors_by_code),
 		cmocka_unit_test(waiting),
 		cmocka_unit_test(waiting_survives_a_restart),

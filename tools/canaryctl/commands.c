@@ -55,6 +55,11 @@ static const struct command_option init_options[] = {
 	{ 0 },
 };
 
+static const struct command_option cohort_options[] = {
+	{ "file", 'f', "FILE", "more networks, one a line, # begins a comment; - is standard input" },
+	{ 0 },
+};
+
 static const struct command_option detach_options[] = {
 	{ "yes", 'y', NULL, "do not ask" },
 	{ 0 },
@@ -133,6 +138,15 @@ const struct command commands[] = {
 	{ "config check", "FILE", 1, 1, "ask canaryd whether a file is a valid configuration", NULL, NULL,
 	  run_config_check },
 	{ "config show", "", 0, 0, "print the running configuration", NULL, NULL, run_config_show },
+	{ "cohort list", "SERVICE [COHORT]", 1, 2, "clients with a rule of their own, or one's networks", NULL,
+	  NULL, run_cohort_list },
+	{ "cohort set", "SERVICE COHORT RULE [NETWORK...]", 3, CALL_OPTIONS_MAX, "give clients a rule of their own",
+	  "RULE is canary, baseline, exclude (to the baseline, and not judged) or the canary's share of their flows: 20%. "
+	  "The networks given take the place of those the cohort has; without any it keeps them. In effect for the next "
+	  "new flow; a restart keeps it, over what the file says.",
+	  cohort_options, run_cohort_set },
+	{ "cohort remove", "SERVICE COHORT", 2, 2, "these clients follow the split again", NULL, NULL, run_cohort_remove },
+	{ "cohort reset", "SERVICE", 1, 1, "back to the cohorts of the configuration file", NULL, NULL, run_cohort_reset },
 	{ "flow", "CLIENT:PORT SERVICE", 2, 2, "which version and backend a client's flow goes to", NULL, NULL,
 	  run_flow },
 	{ "plan", "[SERVICE]", 0, 1, "what regressions each step would catch, and how soon",

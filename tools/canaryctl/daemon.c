@@ -2,6 +2,7 @@
 /* canaryctl flow, detach and version: questions to and orders for the daemon that need no view of their own. */
 #include "run.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,6 +37,17 @@ static void print_diversion(const struct page *page, const char *source)
 		page_print(page, TONE_WARN, "  it would be the canary's, but the breaker has tripped\n");
 }
 
+static void print_cohort(const struct page *page, const json_t *cohort)
+{
+	double weight = field_number(cohort, "weight");
+
+	if (!json_is_object(cohort))
+		return;
+	page_print(page, TONE_PLAIN, "  %s is in cohort %s: %s", field_text(cohort, "network", "?"),
+		   field_text(cohort, "name", "?"), field_text(cohort, "action", "?"));
+	page_print(page, TONE_PLAIN, isnan(weight) ? "\n" : " %s\n", format_weight(weight).text);
+}
+
 static void print_flow(const struct page *page, const json_t *flow)
 {
 	const char *source = field_text(flow, "source", "?");
@@ -58,6 +70,7 @@ static void print_flow(const struct page *page, const json_t *flow)
 			   format_share(field_number(flow, "canary_threshold") / 4294967296.0).text);
 		print_diversion(page, source);
 	}
+	print_cohort(page, json_object_get(flow, "cohort"));
 }
 
 int run_flow(struct ctl *ctl, const struct call *call)
