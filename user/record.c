@@ -9,7 +9,10 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "user/record_ttfb.h"
 
 #define LARGEST 1e15 /* counts and seconds beyond are a mistake; sums of them still fit */
 #define SHORT_OF_EDGE (1 - 1e-5)
@@ -122,7 +125,8 @@ static int read_edge(const json_t *edge, const struct place *place, unsigned *re
 	return 0;
 }
 
-static int read_ttfb(const json_t *ttfb, const char *version, struct histogram *ret, char *error)
+static int read_ttfb(const json_t *ttfb, const char *version, const struct record_ttfbs *taken, struct histogram *ret,
+		     char *error)
 {
 	struct place place = { version, "ttfb" };
 	const json_t *pair;
@@ -132,6 +136,11 @@ static int read_ttfb(const json_t *ttfb, const char *version, struct histogram *
 
 	if (!ttfb || json_is_null(ttfb))
 		return 0;
+	for (unsigned n = 0; n < taken->count; n++)
+		if (json_is_integer(ttfb) && json_integer_value(ttfb) == -1 - (json_int_t)n) {
+			*ret = taken->list[n];
+			return 0;
+		}
 	if (!json_is_array(ttfb))
 		return refuse(&place, "is not [[upper_seconds, count], …]", error);
 	json_array_foreach(ttfb, i, pair) {
@@ -166,7 +175,8 @@ static int find_role(struct record *record, const char *name, const json_t *vers
 	return read_name(name, to, "versions", error);
 }
 
-static int read_version(struct record *record, const char *name, json_t *version, char *error)
+static int read_version(struct record *record, const char *name, json_t *version, const struct record_ttfbs *taken,
+			char *error)
 {
 	struct sample_version *to;
 
@@ -181,7 +191,7 @@ static int read_version(struct record *record, const char *name, json_t *version
 		return -EINVAL;
 	if (read_backends(json_object_get(version, "backends"), name, to, error))
 		return -EINVAL;
-	return read_ttfb(json_object_get(version, "ttfb"), name, &to->ttfb, error);
+	return read_ttfb(json_object_get(version, "ttfb"), name, taken, &to->ttfb, error);
 }
 
 static int read_rollout(const json_t *value, int64_t *ret, char *error)
@@ -271,7 +281,7 @@ static int read_externals(const json_t *slis, const json_t *muted, struct sample
 
 /* ---- reading a line -------------------------------------------------------------------------------------- */
 
-static int read_line(json_t *line, struct record *ret, char *error)
+static int read_line(json_t *line, const struct record_ttfbs *taken, struct record *ret, char *error)
 {
 	json_t *versions = json_object_get(line, "versions"), *version, *service = json_object_get(line, "service");
 	const char *name;
@@ -289,13 +299,14 @@ static int read_line(json_t *line, struct record *ret, char *error)
 	if (!json_is_object(versions))
 		return SAY(error, "versions %s", versions ? "is not an object" : "is missing");
 	json_object_foreach(versions, name, version)
-		if (read_version(ret, name, version, error))
+		if (read_version(ret, name, version, taken, error))
 			return -EINVAL;
 	ret->sample.suspect = json_is_true(json_object_get(line, "suspect"));
 	return 0;
 }
 
-int record_parse(const char *line, size_t length, struct record *ret, char error[RECORD_ERROR])
+static int parse(const char *line, size_t length, const struct record_ttfbs *taken, struct record *ret,
+		 char error[RECORD_ERROR])
 {
 	json_error_t where;
 	json_t *json = json_loadb(line, length, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &where);
@@ -308,8 +319,20 @@ int record_parse(const char *line, size_t length, struct record *ret, char error
 		return cut ? -ENODATA : -EINVAL;
 	}
 	memset(ret, 0, sizeof(*ret));
-	r = read_line(json, ret, error);
+	r = read_line(json, taken, ret, error);
 	json_decref(json);
+	return r;
+}
+
+int record_parse(const char *line, size_t length, struct record *ret, char error[RECORD_ERROR])
+{
+	struct record_ttfbs taken;
+	int r;
+
+	if (!record_ttfbs_take(line, length, &taken))
+		return parse(line, length, &(struct record_ttfbs){ .count = 0 }, ret, error);
+	r = parse(taken.line, taken.length, &taken, ret, error);
+	free(taken.line);
 	return r;
 }
 

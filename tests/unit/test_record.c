@@ -186,6 +186,55 @@ static void more_backends_than_there_is_room_for(void **state)
 	free(text);
 }
 
+/* The same line by the quick way and, for the backslash in it, by the slow one. */
+static void same_both_ways(const char *ttfb)
+{
+	char error[2][RECORD_ERROR] = { "", "" };
+	struct record *r[2];
+	int got[2];
+
+	for (unsigned slow = 0; slow < 2; slow++) {
+		char *line = NULL;
+
+		assert_true(asprintf(&line, "{\"t\": 3, \"weight\": 0.05, \"note\": \"%s\", \"versions\": {\"v1\": {\"role\": "
+				     "\"baseline\", \"attempts\": 9, \"failed\": 1, \"ttfb\": %s}, \"v0\": {\"role\": \"standby\", "
+				     "\"ttfb\" : [[1,1]]}, \"v2\": {\"role\": \"canary\", \"attempts\": 9, \"failed\": 1, \"ttfb\":%s}}}",
+				     slow ? "\\n" : "n", ttfb, ttfb) > 0);
+		r[slow] = calloc(1, sizeof(*r[slow]));
+		got[slow] = record_parse(line, strlen(line), r[slow], error[slow]);
+		free(line);
+	}
+	assert_int_equal(got[0], got[1]);
+	assert_string_equal(error[0], error[1]);
+	assert_memory_equal(&r[0]->sample, &r[1]->sample, sizeof(r[0]->sample));
+	free(r[0]);
+	free(r[1]);
+}
+
+static void long_lists_are_read_as_all_else_is(void **state)
+{
+	static const char *const lists[] = {
+		"[]", " [ ] ", "[[1,1]]", "[[ 1 , 1 ],\t[null,2]]", "[[\"+Inf\",3],[0,0]]", "[[1e-3,1.0],[2.5E+1,1e3]]", "null", "-1", "7",
+		"[[0.1,1.5]]", "[[-1,1]]", "[[1,-1]]", "[[01,1]]", "[[1.,1]]", "[[.5,1]]", "[[1e,1]]", "[[1e400,1]]", "[[1e16,1]]",
+		"[[1,1e16]]", "[1,1]", "[[1,1,1]]", "[[1]]", "[[1,1],]", "[[1,1]", "[[1,\"1\"]]", "\"ttfb\"", "{\"ttfb\": [[1,1]]}",
+		"[[0.123456789012345678,1]]", "[[1,true]]", "[[1,1]] x",
+	};
+	uint64_t random = 1;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
+		same_both_ways(lists[i]);
+	for (unsigned i = 0; i < 2000; i++) {
+		static const char *const forms[] = { "[[%.6g,%.0f]]", "[[%.9f,%.0f]]", "[[%.15g,%.0f]]", "[[%.12e,%.1f]]" };
+		char list[128];
+
+		random = random * 6364136223846793005ULL + 1442695040888963407ULL;
+		snprintf(list, sizeof(list), forms[i % 4], exp2((double)(random >> 40) / 16777216.0 * 26 - 18),
+			 floor((double)(random >> 20 & 0xffff)));
+		same_both_ways(list);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,6 +243,7 @@ int main(void)
 		cmocka_unit_test(what_is_wrong_is_named),
 		cmocka_unit_test(a_line_cut_anywhere_is_told_from_a_wrong_one),
 		cmocka_unit_test(more_backends_than_there_is_room_for),
+		cmocka_unit_test(long_lists_are_read_as_all_else_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
