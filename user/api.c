@@ -4,6 +4,7 @@
 #include <canaryd/api.h>
 #include <errno.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -257,6 +258,31 @@ static int operate(struct rollout *rollout, const char *verb, char **ret_error)
 	return -ENOSYS;
 }
 
+/* {sli, for_s?}; without for_s until it is unmuted. */
+static void say_mute(struct api *api, struct daemon_service *service, bool mute, const struct http_request *request,
+		     struct http_response *response)
+{
+	json_t *body = json_loadb(request->body, request->body_size, 0, NULL);
+	double for_s = INFINITY;
+	const char *sli = "";
+	char *error = NULL;
+	int r;
+
+	if (json_unpack(body, "{s:s, s?F}", "sli", &sli, "for_s", &for_s) || !(for_s > 0)) {
+		api_answer_error(response, 400, "invalid", "the body is not {\"sli\": NAME, \"for_s\": SECONDS} (see canaryctl "
+				 "sli mute --help)");
+		json_decref(body);
+		return;
+	}
+	r = daemon_mute(api->daemon, service, sli, mute ? for_s : 0, request->uid, &error);
+	if (r)
+		api_answer_errno(response, r, error);
+	else
+		api_answer(response, 200, json_pack("{s:s, s:s, s:o}", "service", service->config->name, "sli", sli, "mutes",
+						    mutes_json(&service->mutes)));
+	json_decref(body);
+}
+
 static void post_service(struct api *api, const struct http_request *request, const char *rest,
 			 struct http_response *response)
 {
@@ -265,12 +291,15 @@ static void post_service(struct api *api, const struct http_request *request, co
 	char name[CANARY_NAME_MAX] = "", *error = NULL;
 	int r;
 
-	(void)request;
 	if (slash && (size_t)(slash - rest) < sizeof(name))
 		memcpy(name, rest, slash - rest);
 	service = daemon_find_service(api->daemon, name);
 	if (!service) {
 		api_answer_no_service(response, name);
+		return;
+	}
+	if (!strcmp(slash + 1, "mute") || !strcmp(slash + 1, "unmute")) {
+		say_mute(api, service, slash[1] == 'm', request, response);
 		return;
 	}
 	r = operate(service->rollout, slash + 1, &error);

@@ -147,6 +147,7 @@ static int open_service(struct daemon *daemon, size_t s, char **ret_error)
 			service->config, &service->cohorts, ret_error);
 	if (r)
 		return r;
+	daemon_restore_mutes(daemon, service);
 	if (daemon_open_slis(daemon, service) || daemon_open_hooks(daemon, service, &environment.gates))
 		return error_set(ret_error, -ENOMEM, "out of memory");
 	return rollout_open(&environment, daemon->config, service->config, service->inventory, daemon_unix_s(),
@@ -340,6 +341,7 @@ static void tick_service(struct daemon *daemon, struct daemon_service *service)
 	sampler_read(service->sampler, view.baseline, view.canary, view.weight_applied, daemon_monotonic_ns(),
 		     &service->sample);
 	service->sample.asleep_ns = daemon->asleep_ns;
+	daemon_tick_mutes(daemon, service);
 	daemon_look(service, &view);
 	record_tick(daemon, service, &view);
 	r = rollout_tick(service->rollout, &service->sample, daemon_unix_s(), &error);

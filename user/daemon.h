@@ -14,6 +14,7 @@
 #include "user/hooks.h"
 #include "user/inventory.h"
 #include "user/journal.h"
+#include "user/mutes.h"
 #include "user/recorder.h"
 #include "user/rollout.h"
 #include "user/sampler.h"
@@ -49,6 +50,7 @@ struct daemon_service {
 	struct cohorts *cohorts;
 	struct hooks *hooks;
 	struct external *external;
+	struct mutes mutes; /* of its SLIs, by operators */
 	struct rollout *rollout;
 	char starting[CANARY_NAME_MAX]; /* the canary whose start is being asked for; "": none */
 	bool replacing;
@@ -131,6 +133,14 @@ int daemon_report(struct daemon *daemon, const json_t *body, uint32_t uid, json_
 
 /* Ends reports; *ret is {resolved: [<alert>]}. Errors as alert_report_parse_filter() and alerts_resolve(). */
 int daemon_resolve_reports(struct daemon *daemon, const json_t *body, uint32_t uid, json_t **ret, char **ret_error);
+
+/*
+ * An operator's word: mutes an SLI for `for_s` seconds (INFINITY: until it is unmuted), or 0: gives it its say back. In the
+ * journal, with `uid`'s name, before it counts. -ENOENT: there is no such SLI; -EBUSY: it is so already, or the
+ * configuration forbids it; or the journal's errors.
+ */
+int daemon_mute(struct daemon *daemon, struct daemon_service *service, const char *sli, double for_s, uid_t uid,
+		char **ret_error);
 
 /* Takes the programs off, and all pins away. daemon_tick() must not be called any more. */
 int daemon_detach(struct daemon *daemon, char **ret_error);

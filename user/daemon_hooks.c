@@ -40,6 +40,8 @@ static void on_decided(const struct rollout_view *view, const struct policy_deci
 	struct hooks_message message = message_of(service, view, decision);
 
 	hooks_decided(service->hooks, &message);
+	if (decision->kind == POLICY_START)
+		daemon_note_mutes(service);
 }
 
 /* The hook's failure is news of the rollout it was to be told about, if that is still the last one. */

@@ -29,6 +29,18 @@ void daemon_heed_reports(struct daemon *daemon);
 /* -EBUSY, with the mend: others report `canary` as a security problem, so it is not to be started. */
 int daemon_refuse_reported(const struct daemon_service *service, const char *canary, char **ret_error);
 
+/* What operators have said of the service's SLIs, from the journal. */
+void daemon_restore_mutes(struct daemon *daemon, struct daemon_service *service);
+
+/* Ends mutes whose time is over. */
+void daemon_tick_mutes(struct daemon *daemon, struct daemon_service *service);
+
+/* A rollout has begun: those that count are noted among its decisions. */
+void daemon_note_mutes(struct daemon_service *service);
+
+/* Writes a sentence among the decisions of a rollout that is under way, and into the log. */
+void daemon_note(struct daemon_service *service, const char *sentence);
+
 /* Facts for the alerts, after the services' tick; what is due is sent. */
 void daemon_tick_alerts(struct daemon *daemon);
 

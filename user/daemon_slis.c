@@ -44,6 +44,7 @@ void daemon_look(struct daemon_service *service, const struct rollout_view *roll
 		.canary = rollout->canary,
 		.now_ns = service->sample.now_ns,
 		.unix_s = daemon_unix_s(),
+		.mutes = &service->mutes,
 		.baseline_requests = requests(service, rollout->baseline),
 		.canary_requests = requests(service, rollout->canary),
 	};

@@ -276,33 +276,32 @@ static void take_versions(struct external *external, const struct external_now *
 	}
 }
 
-static bool is_muted(const struct config_sli *sli, double unix_s)
+static bool is_muted(const struct external *external, const char *sli)
 {
-	return sli->muted_until > unix_s;
+	const struct external_now *now = &external->now;
+	const struct mutes none = { 0 };
+	double configured_until = 0;
+
+	for (uint32_t i = 0; i < external->service->slis_count; i++)
+		if (strcmp(external->service->slis[i].name, sli) == 0)
+			configured_until = external->service->slis[i].muted_until;
+	return mutes_is_muted(now->mutes ? now->mutes : &none, sli, configured_until, now->unix_s);
 }
 
-static void fill_muted(const struct external *external, double unix_s, struct sample *sample)
+static void fill_muted(const struct external *external, struct sample *sample)
 {
-	unsigned index = BUILTIN;
-
 	memset(sample->muted, 0, sizeof(sample->muted));
-	for (uint32_t i = 0; i < external->service->slis_count; i++) {
-		const struct config_sli *sli = &external->service->slis[i];
-
-		if (strcmp(sli->name, "errors") == 0)
-			sample->muted[FINDING_ERRORS] = is_muted(sli, unix_s);
-		else if (strcmp(sli->name, "latency") == 0)
-			sample->muted[FINDING_LATENCY] = is_muted(sli, unix_s);
-		else if (index < FINDING_SLIS)
-			sample->muted[index++] = is_muted(sli, unix_s);
-	}
+	sample->muted[FINDING_ERRORS] = is_muted(external, "errors");
+	sample->muted[FINDING_LATENCY] = is_muted(external, "latency");
+	for (unsigned i = 0; i < external->n_indicators; i++)
+		sample->muted[BUILTIN + i] = is_muted(external, indicator_sli(&external->indicators[i])->name);
 }
 
 void external_tick(struct external *external, const struct external_now *now, struct sample *sample)
 {
 	take_versions(external, now);
 	external->now = *now;
-	fill_muted(external, now->unix_s, sample);
+	fill_muted(external, sample);
 	for (unsigned i = 0; i < external->n_indicators; i++) {
 		struct indicator *x = &external->indicators[i];
 		struct sample_external *r = &x->result;

@@ -14,6 +14,7 @@
 #include "user/command.h"
 #include "user/config.h"
 #include "user/fetch.h"
+#include "user/mutes.h"
 #include "user/sample.h"
 #include "user/unit_bus.h"
 
@@ -33,6 +34,7 @@ struct external_now {
 	const char *canary; /* NULL: none */
 	uint64_t now_ns;    /* monotonic */
 	double unix_s;
+	const struct mutes *mutes; /* what operators have said; NULL: nothing */
 	uint64_t baseline_requests; /* completed in all, since the counters began */
 	uint64_t canary_requests;
 };

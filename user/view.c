@@ -98,8 +98,9 @@ static json_t *view_evidence(const struct finding_evidence *evidence)
 			 rollout_json_number(exp(evidence->ln_bound)));
 }
 
-static json_t *view_sli(const struct finding_sli *sli)
+static json_t *view_sli(const struct finding_sli *sli, const struct mutes *mutes)
 {
+	const struct mute *mute = sli->muted ? mutes_find(mutes, sli->name) : NULL;
 	json_t *object = json_object();
 
 	set(object, "name", json_string(sli->name));
@@ -120,18 +121,20 @@ static json_t *view_sli(const struct finding_sli *sli)
 	set(object, "weight", json_real(sli->weight));
 	set(object, "dry_run", json_boolean(sli->dry_run));
 	set(object, "muted", json_boolean(sli->muted));
+	set(object, "muted_until", rollout_json_number(mute ? mute->until : NAN));
+	set(object, "muted_by", string_or_null(mute ? mute->by : NULL));
 	set(object, "state", json_string(finding_state_name(sli->state)));
 	set(object, "said", string_or_null(*sli->said ? sli->said : NULL));
 	set(object, "bound", rollout_json_number(sli->bound));
 	return object;
 }
 
-static json_t *view_slis(const struct finding *finding)
+static json_t *view_slis(const struct finding *finding, const struct mutes *mutes)
 {
 	json_t *slis = json_array();
 
 	for (unsigned i = 0; i < finding->n_slis; i++)
-		json_array_append_new(slis, view_sli(&finding->sli[i]));
+		json_array_append_new(slis, view_sli(&finding->sli[i], mutes));
 	return slis;
 }
 
@@ -197,7 +200,7 @@ json_t *view_rollout(const struct daemon_service *service)
 	set(object, "data", json_string(finding_data_name(rollout.finding->data)));
 	set(object, "evidence", json_string(rollout.finding->reason));
 	set(object, "reason", json_string(rollout.reason));
-	set(object, "slis", view_slis(rollout.finding));
+	set(object, "slis", view_slis(rollout.finding, &service->mutes));
 	return object;
 }
 
@@ -398,6 +401,7 @@ static json_t *view_service(const struct daemon_service *service)
 	set(object, "breaker", view_breaker(&service->config->breaker, &rollout));
 	set(object, "versions", view_versions(service, &rollout));
 	set(object, "cohorts", view_cohorts(service));
+	set(object, "mutes", mutes_json(&service->mutes));
 	set(object, "rollout", view_rollout(service));
 	set(object, "failed_flows", view_failed_flows(service));
 	return object;

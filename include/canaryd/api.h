@@ -25,6 +25,7 @@
  *     breaker: {enabled, window_s, min_failures, ratio,
  *               tripped: {seconds_ago, attempts, failures, window_s, kind}|null},   on the last rollout's canary
  *     cohorts,                                       as /v1/services/NAME/cohorts has them
+ *     mutes: [{sli, muted, until|null, since, by}],  by operators, who have the last word: before the configuration
  *     rollout: <rollout>|null,                       the last one, running or not
  *     failed_flows: [{t, client, version, backend, kind, waited_seconds}] }   newest first, sampled
  *     rate: attempts per second over the last 10 s; the quantiles are of the last 60 s
@@ -44,6 +45,7 @@
  *                                                    evidence: at most e^700, null: not judged
  *             baseline, canary,                      the measured value: ratio of failures, or seconds
  *             kind: "count"|"gauge", critical, weight, dry_run, muted,
+ *             muted_until|null, muted_by|null,       of a mute by an operator, else null; until null: until it is unmuted
  *             state,                                 of the last look outside the packets: "ok", "waiting", "no_data",
  *                                                    "not_a_number", "not_understood", "several", "backwards",
  *                                                    "query_error", "http_error", "unreachable", "timeout", "unavailable"
@@ -69,6 +71,7 @@
  *                                    that the traffic is not known
  *                                    answered once the hooks that are asked before have agreed; 409: one does not
  * POST /v1/services/NAME/pause | resume | promote | abort | undo | reset-breaker   → <rollout>
+ * POST /v1/services/NAME/mute | unmute   {sli, for_s?} → {service, sli, mutes}; mute without for_s: until it is unmuted
  * POST /v1/alerts                    {service, summary, version?, severity?, action?, key?, description?, ttl_s?}
  *                                    → <alert>, 201: someone else, a scanner, an IDS, reports a version as a security
  *                                    problem. version: the canary, or where there is none the baseline; severity, action:

@@ -241,6 +241,8 @@ static void orders(void **state)
 		{ "POST /v1/rollouts", 201, { "rollout_running" }, 0 },
 		{ "POST /v1/services/a%2Fb/pause", 200, { "rollout_running" }, 0 },
 		{ "POST /v1/services/checkout/abort", 409, { "error_conflict" }, 0 },
+		{ "POST /v1/services/checkout/mute", 200, { "mutes" }, 0 },
+		{ "POST /v1/services/checkout/unmute", 409, { "error_conflict" }, 0 },
 		{ "POST /v1/detach", 200, { "rollouts_empty" }, 0 },
 		{ 0 },
 	};
@@ -255,6 +257,13 @@ static void orders(void **state)
 	check(fake, "rollout pause a/b", API_EXIT_OK, "", "");
 	check(fake, "rollout abort checkout", API_EXIT_FAILED, "",
 	      "canaryctl: checkout has a rollout under way: 7, v2 at 5 %\n  canaryctl rollout abort");
+	check(fake, "sli mute checkout latency --for 2h", API_EXIT_OK,
+	      "latency of checkout is muted until 2024-05-01 14:02:11: it does not decide", "");
+	assert_string_equal(fake->last_body, "{\"sli\":\"latency\",\"for_s\":7200.0}");
+	check(fake, "sli mute checkout errors", API_EXIT_OK, "latency of checkout is muted", "");
+	assert_string_equal(fake->last_body, "{\"sli\":\"errors\"}");
+	check(fake, "sli mute checkout latency --for -1", API_EXIT_USAGE, "", "not a time");
+	check(fake, "sli unmute checkout latency", API_EXIT_FAILED, "", "canaryctl: ");
 	check(fake, "detach --yes", API_EXIT_OK, "detached", "");
 	fake_stop(fake);
 }

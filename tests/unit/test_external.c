@@ -361,6 +361,25 @@ static void test_another_canary(void **state)
 	assert_non_null(strstr(x->sample.external[0].said, "not in the configuration"));
 }
 
+/* An operator's word, of any of them, in the place of the configuration's. */
+static void test_muted_by_an_operator(void **state)
+{
+	struct fixture *x = *state;
+	struct mutes mutes = { .n = 2, .item = { { .sli = "latency", .until = 1.75e9 + 60 }, { .sli = "skew" } } };
+
+	configure(x, "name: errors}\n      - {name: skew, kind: skew, muted: 2040-01-01T00:00%s", "");
+	x->now.mutes = &mutes;
+	external_tick(x->external, &x->now, &x->sample);
+	assert_true(x->sample.muted[FINDING_LATENCY] && !x->sample.muted[FINDING_ERRORS]);
+	assert_false(x->sample.muted[FINDING_SLIS - FINDING_EXTERNALS]);
+	x->now.unix_s += 60;
+	external_tick(x->external, &x->now, &x->sample);
+	assert_false(x->sample.muted[FINDING_LATENCY]);
+	mutes.n = 0;
+	external_tick(x->external, &x->now, &x->sample);
+	assert_true(x->sample.muted[FINDING_SLIS - FINDING_EXTERNALS]);
+}
+
 static void test_muted(void **state)
 {
 	struct fixture *x = *state;
@@ -384,6 +403,7 @@ int main(void)
 		TEST(test_increases),	TEST(test_bad_answers),	    TEST(test_baseline_missing),
 		TEST(test_nobody_answers), TEST(test_http_error),   TEST(test_http_check), TEST(test_command),
 		TEST(test_gate),	TEST(test_unit),	    TEST(test_another_canary), TEST(test_muted),
+		TEST(test_muted_by_an_operator),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,6 +45,11 @@ static const struct command_option resolve_options[] = {
 	{ 0 },
 };
 
+static const struct command_option mute_options[] = {
+	{ "for", 0, "TIME", "it has its say again after so long (90, 15m, 2h; default: when it is unmuted)" },
+	{ 0 },
+};
+
 static const struct command_option init_options[] = {
 	{ "vip", 0, "ADDR:PORT", "the address clients connect to (needed)" },
 	{ "baseline", 0, "ADDR:PORT,...", "backends of the version that runs (needed)" },
@@ -131,6 +136,11 @@ const struct command commands[] = {
 	{ "breaker reset", "SERVICE", 1, 1, "let new flows go to a canary whose breaker tripped",
 	  "The kernel has taken its new flows away, and with on_fail: hold the rollout waits. Reset the breaker, then resume "
 	  "the rollout. A new rollout begins with a breaker that has not tripped.", NULL, run_breaker_reset },
+	{ "sli mute", "SERVICE SLI", 2, 2, "take an indicator's say away",
+	  "Nothing is learnt from it meanwhile, and it neither rolls back nor holds; a rollout whose SLIs are all muted stays "
+	  "where it is. Written down with your name, in rollout why too; a restart of canaryd changes nothing.",
+	  mute_options, run_sli_verb },
+	{ "sli unmute", "SERVICE SLI", 2, 2, "give an indicator its say back", NULL, NULL, run_sli_verb },
 	{ "config init", "", 0, 0, "print a first configuration",
 	  "For example: canaryctl config init --vip 10.0.0.10:80 --baseline 10.0.1.1:8080 --canary 10.0.1.2:8080 "
 	  "> /etc/canaryd/canaryd.yaml",

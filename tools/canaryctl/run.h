@@ -17,6 +17,8 @@ int run_rollout_history(struct ctl *ctl, const struct call *call);
 int run_rollout_why(struct ctl *ctl, const struct call *call);
 int run_alert_raise(struct ctl *ctl, const struct call *call);
 int run_alert_resolve(struct ctl *ctl, const struct call *call);
+/* mute, unmute: the verb is the command's last word. */
+int run_sli_verb(struct ctl *ctl, const struct call *call);
 int run_config_init(struct ctl *ctl, const struct call *call);
 int run_config_check(struct ctl *ctl, const struct call *call);
 int run_config_show(struct ctl *ctl, const struct call *call);

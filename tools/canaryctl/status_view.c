@@ -345,6 +345,24 @@ static void print_rollout(const struct page *page, const json_t *rollout, bool v
 		rollout_view_summary(page, rollout, now);
 }
 
+/* "latency is muted by root until 2024-05-01 14:02:11": what operators have said of indicators. */
+static void print_mutes(const struct page *page, const json_t *service)
+{
+	json_t *mute;
+	size_t i;
+
+	json_array_foreach(json_object_get(service, "mutes"), i, mute) {
+		const char *sli = field_text(mute, "sli", "?"), *by = field_text(mute, "by", "?");
+		double until = field_number(mute, "until");
+
+		if (json_is_true(json_object_get(mute, "muted")))
+			page_print(page, TONE_WARN, "  %s is muted by %s%s%s\n", sli, by, isnan(until) ? "" : " until ",
+				   isnan(until) ? "" : format_date(until).text);
+		else
+			page_print(page, TONE_PLAIN, "  %s has its say, by %s\n", sli, by);
+	}
+}
+
 static void print_service(const struct page *page, const json_t *service, const json_t *alerts, bool verbose, double now)
 {
 	const json_t *versions = json_object_get(service, "versions");
@@ -362,6 +380,7 @@ static void print_service(const struct page *page, const json_t *service, const 
 	} else {
 		page_print(page, TONE_PLAIN, "  every new flow goes to %s\n", field_text(service, "baseline", "?"));
 	}
+	print_mutes(page, service);
 	if (json_is_object(rollout))
 		print_rollout(page, rollout, verbose, now);
 	print_versions(page, versions, verbose);
