@@ -40,7 +40,8 @@ FUZZ_OBJS := $(patsubst $(B)/%,$(B)/fuzz/%,$(USER_OBJS))
 CTL_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tools/canaryctl/*.c))
 CTL_SAN_OBJS := $(patsubst $(B)/%,$(B)/san/%,$(filter-out %/main.o,$(CTL_OBJS)))
 LAB_BINS := $(B)/lab-server $(B)/lab-client $(B)/lab-sink
-LAB_SHARED := $(filter-out tools/lab/server% tools/lab/client% tools/lab/sink%,$(wildcard tools/lab/*.c))
+LAB_BPF := $(patsubst tools/lab/%.bpf.c,$(B)/bpf/%.bpf.o,$(wildcard tools/lab/*.bpf.c))
+LAB_SHARED := $(filter-out %.bpf.c tools/lab/server% tools/lab/client% tools/lab/sink%,$(wildcard tools/lab/*.c))
 lab_objs = $(patsubst %.c,$(B)/%.o,$(wildcard tools/lab/$(1)*.c) $(LAB_SHARED) user/address.c)
 BENCH_OBJS := $(patsubst %.c,$(B)/%.o,$(filter-out %.bpf.c,$(wildcard tools/bench/*.c)))
 REFEREE_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tools/referee/*.c))
@@ -65,6 +66,11 @@ $(B)/bpf/%.bpf.o: bpf/%.bpf.c
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 	$(Q)llvm-strip-14 -g $@
 $(B)/bpf/%.bpf.o: tools/bench/%.bpf.c
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+	$(Q)llvm-strip-14 -g $@
+$(B)/bpf/%.bpf.o: tools/lab/%.bpf.c
 	$(call say,BPF,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
@@ -139,7 +145,7 @@ test: bootstrap-test
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run $(RING)
 tests: programs lab $(B)/referee $(UNIT_TESTS) $(BPF_TESTS) $(if $(wildcard tests/fuzz/fuzz_*.c),$(FUZZERS))
-lab: $(LAB_BINS)
+lab: $(LAB_BINS) $(LAB_BPF)
 
 ## lint: the rooms and the direction of includes, shell scripts, names and sizes
 lint: bootstrap-test

@@ -165,4 +165,24 @@ static __always_inline void account_failure(const struct canary_flow *flow, cons
 		account_event(flow, key, kind, waited_ns, now_ns, suppressed);
 }
 
+/* Accounts a packet from the server, and what it brought to light. `status` as telemetry_reply() has it. */
+static __always_inline void account_reply(const struct canary_flow_key *key, struct canary_flow *flow,
+					  const struct packet *p, __u32 status)
+{
+	__u64 now_ns = telemetry_reply_is_timed(flow, p) ? bpf_ktime_get_ns() : 0;
+	struct observation seen = { .failure = TELEMETRY_NO_FAILURE };
+	struct tally tally;
+	__u32 slot;
+
+	if (!account_tally(flow, &tally, &slot))
+		return;
+	telemetry_reply(flow, p, status, now_ns, &tally, &seen);
+	if (seen.connect_ns)
+		account_latency(slot, flow->backend, CANARY_LATENCY_CONNECT, seen.connect_ns);
+	if (seen.ttfb_ns)
+		account_latency(slot, flow->backend, CANARY_LATENCY_TTFB, seen.ttfb_ns);
+	if (seen.failure != TELEMETRY_NO_FAILURE)
+		account_failure(flow, key, seen.failure, seen.waited_ns, now_ns);
+}
+
 #endif

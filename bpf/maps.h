@@ -97,6 +97,22 @@ struct {
 } flows SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, CANARY_SOURCES);
+	__type(key, __u32);
+	__type(value, struct canary_source);
+} sources SEC(".maps");
+
+/* Nothing is evicted from it, and where no service is in fullnat mode it holds nothing: it takes memory as it needs it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MAPS_FLOWS);
+	__type(key, struct canary_reply_key);
+	__type(value, struct canary_reply);
+} replies SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, MAPS_VERSIONS * CANARY_STATS_SLOTS);
 	__type(key, __u32);

@@ -57,25 +57,6 @@ static __always_inline __u32 reply_status(struct __sk_buff *skb, const struct pa
 	return status;
 }
 
-static __always_inline void reply_account(const struct canary_flow_key *key, struct canary_flow *flow,
-					  const struct packet *p, __u32 status)
-{
-	__u64 now_ns = telemetry_reply_is_timed(flow, p) ? bpf_ktime_get_ns() : 0;
-	struct observation seen = { .failure = TELEMETRY_NO_FAILURE };
-	struct tally tally;
-	__u32 slot;
-
-	if (!account_tally(flow, &tally, &slot))
-		return;
-	telemetry_reply(flow, p, status, now_ns, &tally, &seen);
-	if (seen.connect_ns)
-		account_latency(slot, flow->backend, CANARY_LATENCY_CONNECT, seen.connect_ns);
-	if (seen.ttfb_ns)
-		account_latency(slot, flow->backend, CANARY_LATENCY_TTFB, seen.ttfb_ns);
-	if (seen.failure != TELEMETRY_NO_FAILURE)
-		account_failure(flow, key, seen.failure, seen.waited_ns, now_ns);
-}
-
 /* The helper knows whether the checksum is still to be completed by the device. Returns 0 or negative. */
 static __always_inline int reply_transport_checksum(struct __sk_buff *skb, __u32 transport, const struct packet *p,
 						    const struct canary_endpoint *vip)
@@ -150,7 +131,7 @@ static __always_inline int reply_packet(struct __sk_buff *skb)
 	if (telemetry_begins_response(flow, &p))
 		status = reply_status(skb, &p, flow);
 	reason = reply_rewrite(skb, &p, &backend->vip);
-	reply_account(&key, flow, &p, status);
+	account_reply(&key, flow, &p, status);
 	return reason;
 }
 

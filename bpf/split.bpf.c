@@ -5,130 +5,28 @@
  */
 #include <linux/bpf.h>
 #include "account.h"
-#include "cohort.h"
-#include "decide.h"
 #include "maps.h"
 #include "parse.h"
 #include "rewrite.h"
+#include "split_choose.h"
+#include "split_forward.h"
 #include "split_icmp.h"
 
-static __always_inline bool split_port_is_ours(const struct packet *p)
+#define SPLIT_PORT_VIP 1
+#define SPLIT_PORT_SOURCE 2
+
+/* Whose may the packet be, by its destination port? */
+static __always_inline __u32 split_port(const struct packet *p)
 {
 	__u32 port = bpf_ntohs(p->destination_port), element = port / 64;
 	struct canary_ports *bits = bpf_map_lookup_elem(&ports, &element);
+	bool tcp = p->protocol == IPPROTO_TCP;
 
 	if (!bits)
-		return false;
-	return (p->protocol == IPPROTO_TCP ? bits->vip_tcp : bits->vip_udp) >> (port & 63) & 1;
+		return 0;
+	return ((tcp ? bits->vip_tcp : bits->vip_udp) >> (port & 63) & 1) * SPLIT_PORT_VIP |
+	       ((tcp ? bits->source_tcp : bits->source_udp) >> (port & 63) & 1) * SPLIT_PORT_SOURCE;
 }
-
-static __always_inline struct canary_service *split_service(const struct canary_flow_key *key)
-{
-	struct canary_endpoint vip;
-
-	flow_endpoint(&vip, key->vip, key->vip_port, key->protocol);
-	return bpf_map_lookup_elem(&services, &vip);
-}
-
-/* The view that counts; NULL before the first is published. */
-static __always_inline struct canary_split_view *split_view(__u32 service)
-{
-	struct canary_split_view *view = account_view(service);
-
-	return view && view->epoch ? view : NULL;
-}
-
-/* The cohort the client is in; NULL where there is none. */
-static __always_inline struct canary_cohort *split_cohort(__u32 service, const struct canary_flow_key *key)
-{
-	void *trie = bpf_map_lookup_elem(&cohorts, &service);
-	struct canary_prefix client;
-
-	if (!trie)
-		return NULL;
-	client = cohort_client(key);
-	return bpf_map_lookup_elem(trie, &client);
-}
-
-static __always_inline struct canary_backend *split_backend(__u32 index)
-{
-	struct canary_backend *backend = bpf_map_lookup_elem(&backends, &index);
-
-	return backend && backend->in_use ? backend : NULL;
-}
-
-static __always_inline __u16 split_backend_of(__u32 version, __u64 hash)
-{
-	__u32 zero = 0;
-	void *inner = bpf_map_lookup_elem(&maglev, &version);
-	canary_maglev *table;
-	__u16 index;
-
-	if (!inner)
-		return CANARY_NONE;
-	table = bpf_map_lookup_elem(inner, &zero);
-	if (!table)
-		return CANARY_NONE;
-	index = (*table)[decide_maglev_entry(hash)];
-	return split_backend(index) ? index : CANARY_NONE;
-}
-
-/* May a new flow go to the canary now? CANARY_EXPLAIN_HASH, or why it may not. */
-static __always_inline enum canary_explain_source split_canary_is_open(__u32 service, __u32 generation, __u64 now_ns)
-{
-	struct canary_breaker *breaker = bpf_map_lookup_elem(&breakers, &service);
-	struct canary_control *settings = account_control();
-
-	if (breaker && generation && *(volatile __u32 *)&breaker->tripped == generation)
-		return CANARY_EXPLAIN_BREAKER;
-	if (settings && decide_lease_is_over(*(volatile __u64 *)&settings->lease_ns, now_ns))
-		return CANARY_EXPLAIN_LEASE;
-	return CANARY_EXPLAIN_HASH;
-}
-
-static __always_inline bool split_is_diverted(enum canary_explain_source source)
-{
-	return source == CANARY_EXPLAIN_LEASE || source == CANARY_EXPLAIN_BREAKER;
-}
-
-/*
- * Chooses version and backend, and says by what. A canary that has no backends, or is not to get flows, loses its own
- * to the baseline.
- */
-static __always_inline enum canary_explain_source split_choose(const struct canary_flow_key *key,
-							       const struct canary_service *service,
-							       const struct canary_split_view *view, __u64 now_ns,
-							       struct canary_flow *flow)
-{
-	struct canary_cohort *cohort = split_cohort(service->id, key);
-	enum canary_explain_source source = CANARY_EXPLAIN_HASH;
-	__u64 hash = decide_hash(key, service);
-
-	flow->service = service->id;
-	flow->generation = cohort_generation(cohort, view);
-	flow->epoch = view->epoch;
-	flow->version = decide_version(view, cohort_threshold(cohort, view), decide_position(hash));
-	if (flow->version == view->canary)
-		source = split_canary_is_open(service->id, view->generation, now_ns);
-	if (split_is_diverted(source))
-		flow->version = view->baseline;
-	flow->backend = split_backend_of(flow->version, hash);
-	if (flow->backend == CANARY_NONE && flow->version == view->canary) {
-		flow->version = view->baseline;
-		flow->backend = split_backend_of(flow->version, hash);
-	}
-	return flow->backend == CANARY_NONE ? CANARY_EXPLAIN_NO_BACKEND : source;
-}
-
-/* The flow a packet belongs to, and what becomes of it. */
-struct split_found {
-	struct canary_flow *in_table; /* NULL: not there, or not looked for */
-	bool opens;                   /* no packet of this connection came before */
-	bool inserted;                /* and it is in the table already */
-	bool diverted;                /* from the canary */
-	__u64 now_ns;                 /* where no flow was found: when that was */
-	struct canary_flow opened;    /* where it opens: the flow as it is then */
-};
 
 /* Where a packet without a flow goes. Returns 0 or a reason. */
 static __always_inline int split_decide(const struct canary_flow_key *key, struct split_found *found)
@@ -145,6 +43,7 @@ static __always_inline int split_decide(const struct canary_flow_key *key, struc
 		return CANARY_REASON_no_split;
 	found->now_ns = bpf_ktime_get_ns();
 	__builtin_memset(&found->opened, 0, sizeof(found->opened));
+	found->source_count = service->source_count;
 	source = split_choose(key, service, view, found->now_ns, &found->opened);
 	found->diverted = split_is_diverted(source);
 	return source == CANARY_EXPLAIN_NO_BACKEND ? CANARY_REASON_no_backend : 0;
@@ -163,7 +62,8 @@ static __always_inline void split_account_replaced(const struct canary_flow *flo
 /*
  * A SYN is nearly always the first packet of its flow, so that inserting it and looking only where it cannot be
  * inserted saves a lookup. Over the same 5-tuple's last connection the entry is written through; at worst the sweep
- * removes that entry meanwhile, and the flow is found to have lost track.
+ * removes that entry meanwhile, and the flow is found to have lost track. In fullnat mode a flow that opens needs a
+ * source first: split_open_fullnat() inserts it.
  */
 static __always_inline int split_find_syn(const struct canary_flow_key *key, const struct packet *p,
 					  struct split_found *found)
@@ -172,7 +72,8 @@ static __always_inline int split_find_syn(const struct canary_flow_key *key, con
 
 	if (!reason) {
 		telemetry_open(&found->opened, p, found->now_ns);
-		found->inserted = !bpf_map_update_elem(&flows, key, &found->opened, BPF_NOEXIST);
+		if (found->opened.mode != CANARY_MODE_FULLNAT)
+			found->inserted = !bpf_map_update_elem(&flows, key, &found->opened, BPF_NOEXIST);
 		if (found->inserted)
 			return 0;
 	}
@@ -183,6 +84,8 @@ static __always_inline int split_find_syn(const struct canary_flow_key *key, con
 	if (!found->opens || reason)
 		return found->opens ? reason : 0;
 	split_account_replaced(found->in_table);
+	if (found->opened.mode == CANARY_MODE_FULLNAT)
+		return 0;
 	*found->in_table = found->opened;
 	found->inserted = true;
 	return 0;
@@ -278,44 +181,63 @@ static __always_inline void split_account(const struct canary_flow_key *key, con
 		account_attempt(found->in_table, now_ns);
 }
 
+/* ---- the way of a packet -------------------------------------------------------------------------------------- */
+
+static __always_inline __u32 split_mode(const struct split_found *found)
+{
+	if (found->opens)
+		return found->opened.mode;
+	return found->in_table ? found->in_table->mode : CANARY_MODE_DNAT;
+}
+
 /*
  * parse → flow → decide → rewrite → account: what telemetry needs is in struct packet by then, and with no pointer
- * into the packet alive the verifier follows it once instead of once for every way to parse. Returns 0, or the reason
- * why the packet passes untouched.
+ * into the packet alive the verifier follows it once instead of once for every way to parse. A request that has no way
+ * to its backend is accounted: it is that backend's failure, which the sweep finds. Returns a verdict, or a negative
+ * reason why the packet passes untouched.
  */
-static __always_inline int split_packet(void *data, void *data_end)
+static __always_inline int split_packet(struct xdp_md *ctx)
 {
+	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
 	struct canary_flow_key key;
 	struct split_found found;
 	struct packet p;
+	bool forwards;
+	__u32 whose;
 	int reason;
 
 	reason = parse_packet(data, data_end, parse_distance(data, data_end), &p);
 	if (reason)
-		return reason;
-	if (!split_port_is_ours(&p))
-		return CANARY_REASON_not_service;
+		return -reason;
+	whose = split_port(&p);
+	if (!whose)
+		return -CANARY_REASON_not_service;
 	flow_key_from_request(&key, &p);
-	reason = split_find(&key, &p, &found);
+	reason = whose & SPLIT_PORT_VIP ? split_find(&key, &p, &found) : CANARY_REASON_not_service;
+	if (reason == CANARY_REASON_not_service && whose & SPLIT_PORT_SOURCE)
+		return split_reply(ctx);
 	if (reason)
-		return reason;
+		return -reason;
 	split_payload_start(&found, &p, data_end);
-	reason = split_rewrite(&p, data_end, &found);
+	forwards = split_mode(&found) != CANARY_MODE_DNAT;
+	reason = forwards ? split_prepare(ctx, &key, &p, &found) : split_rewrite(&p, data_end, &found);
 	if (reason)
-		return reason;
+		return -reason;
 	split_account(&key, &p, &found);
-	return 0;
+	return forwards ? forward(ctx) : XDP_PASS;
 }
 
 SEC("xdp")
 int canary_split(struct xdp_md *ctx)
 {
-	int reason = split_packet((void *)(long)ctx->data, (void *)(long)ctx->data_end);
+	int verdict = split_packet(ctx);
 
-	if (reason == CANARY_REASON_other_protocol)
-		reason = split_icmp(ctx);
-	if (reason)
-		account_reason(reason);
+	if (verdict == -CANARY_REASON_other_protocol)
+		verdict = -split_icmp(ctx);
+	if (verdict > 0)
+		return verdict;
+	if (verdict)
+		account_reason(-verdict);
 	return XDP_PASS;
 }
 

@@ -102,4 +102,26 @@ int canary_sweep(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
+/* The sources of fullnat: whose flow has ended, or was evicted, gives its own back. */
+SEC("iter/bpf_map_elem")
+int canary_sweep_replies(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct canary_reply_key *table_key = ctx->key;
+	struct canary_reply *reply = ctx->value;
+	struct canary_flow_key flow_key;
+	struct canary_reply_key key;
+	struct canary_flow *flow;
+
+	if (!reply || !table_key)
+		return 0;
+	key = *table_key;
+	flow_key = reply->flow;
+	flow = bpf_map_lookup_elem(&flows, &flow_key);
+	if (flow && !sweep_owns(flow, &key))
+		flow = NULL;
+	if (sweep_reply(reply, flow, bpf_ktime_get_ns()))
+		bpf_map_delete_elem(&replies, &key);
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

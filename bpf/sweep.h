@@ -85,4 +85,31 @@ static __always_inline enum sweep_action sweep_flow(struct canary_flow *flow, co
 	return SWEEP_KEEP;
 }
 
+#define SWEEP_TIME_WAIT_NS 60000000000ULL /* Linux' */
+
+/* Is this flow the one whose replies come to that source? */
+static __always_inline bool sweep_owns(const struct canary_flow *flow, const struct canary_reply_key *key)
+{
+	return flow->mode == CANARY_MODE_FULLNAT && flow->source_port == key->source_port;
+}
+
+/*
+ * Looks at a source once a sweep; `flow` is its flow, NULL where there is none. Returns whether to give it back: two
+ * turns after its flow was last there, since a flow is put into its table after its source was taken; where the server
+ * closed first, when that has left TIME_WAIT.
+ */
+static __always_inline bool sweep_reply(struct canary_reply *reply, const struct canary_flow *flow, __u64 now_ns)
+{
+	if (flow) {
+		reply->server_closed_first = !!(flow->server_flags & CANARY_SERVER_CLOSED_FIRST);
+		reply->gone_ns = 0;
+		return false;
+	}
+	if (!reply->gone_ns) {
+		reply->gone_ns = now_ns;
+		return false;
+	}
+	return !reply->server_closed_first || sweep_is_past(reply->gone_ns, SWEEP_TIME_WAIT_NS, now_ns);
+}
+
 #endif

@@ -372,13 +372,21 @@ static __always_inline void telemetry_unreachable(struct canary_flow *flow, __u3
 	telemetry_failed(seen, CANARY_COUNTER_refused, syn ? flow->opened_ns : flow->request_ns, now_ns);
 }
 
+/* Whoever closes first is left in TIME_WAIT; both, where neither FIN acknowledges the other. */
+static __always_inline bool telemetry_server_closes_first(const struct canary_flow *flow, const struct packet *p)
+{
+	return !(flow->client_flags & CANARY_CLIENT_FIN) || !seq_after(p->ack, flow->client_next);
+}
+
 /* A FIN while a request is outstanding: the client's abort where it closed first, else a response that never came. */
-static __always_inline void telemetry_server_fin(struct canary_flow *flow, __u64 now_ns, struct tally *tally,
-						 struct observation *seen)
+static __always_inline void telemetry_server_fin(struct canary_flow *flow, const struct packet *p, __u64 now_ns,
+						 struct tally *tally, struct observation *seen)
 {
 	bool outstanding = flow_state(flow) == FLOW_REQUEST && telemetry_has_turns(flow) &&
 			   flow->timeout_turn != flow->request_turn;
 
+	if (!(flow->server_flags & CANARY_SERVER_FIN) && telemetry_server_closes_first(flow, p))
+		flow->server_flags |= CANARY_SERVER_CLOSED_FIRST;
 	flow->server_flags |= CANARY_SERVER_FIN;
 	if (!outstanding)
 		return;
@@ -436,7 +444,7 @@ static __always_inline void telemetry_reply(struct canary_flow *flow, const stru
 	}
 	telemetry_reply_payload(flow, p, status, now_ns, tally, seen);
 	if (p->tcp_flags & TCP_FIN)
-		telemetry_server_fin(flow, now_ns, tally, seen);
+		telemetry_server_fin(flow, p, now_ns, tally, seen);
 }
 
 #endif

@@ -30,6 +30,7 @@
 #define CONFIG_VERSIONS_MAX 1024
 #define CONFIG_BACKENDS_MAX 4096
 #define CONFIG_STEPS_MAX 16
+#define CONFIG_SOURCES_MAX 32 /* of a service */
 #define CONFIG_BLACKOUTS_MAX 64
 #define CONFIG_HOOKS_MAX 32  /* of a service */
 #define CONFIG_PREFIXES_MAX 4096 /* of a cohort in the file itself */
@@ -37,10 +38,6 @@
 #define CONFIG_URL_MAX 256   /* bytes of a URL, NUL included */
 #define CONFIG_COMMAND_MAX 512
 #define CONFIG_UNIT_MAX 108 /* bytes of a systemd unit's name, NUL included */
-
-enum config_mode {
-	CONFIG_MODE_DNAT = 0,
-};
 
 enum config_on_fail {
 	CONFIG_ON_FAIL_ROLLBACK = 0,
@@ -98,6 +95,11 @@ struct config_interface {
 struct config_backend {
 	char address[ADDRESS_MAX]; /* canonical */
 	struct canary_endpoint endpoint;
+};
+
+struct config_source {
+	char address[ADDRESS_MAX]; /* canonical, without a port */
+	__be32 addr[4];
 };
 
 struct config_version {
@@ -213,7 +215,9 @@ struct config_service {
 	char vip[ADDRESS_MAX]; /* canonical */
 	struct canary_endpoint endpoint;
 	int protocol; /* IPPROTO_TCP or IPPROTO_UDP, as in endpoint */
-	enum config_mode mode;
+	enum canary_mode mode;
+	struct config_source *sources; /* what backends see in fullnat and dsr mode */
+	uint32_t sources_count;
 	enum canary_affinity affinity;
 	uint32_t affinity_prefix_v4; /* bits */
 	uint32_t affinity_prefix_v6; /* bits */
@@ -304,6 +308,9 @@ int config_init(FILE *out, const char *name, const char *vip, const char *baseli
  */
 const struct config_blackout *config_blackout_active(const struct config *config, const struct config_service *service,
 						     const struct tm *local);
+
+/* The word a mode has in the file: "dnat", … */
+const char *config_mode_name(enum canary_mode mode);
 
 /* The word a hook's event has in the file: "before_start", "gate", … */
 const char *config_hook_on_name(enum config_hook_on on);

@@ -9,7 +9,10 @@
 #include "user/config_table.h"
 
 static const cyaml_strval_t protocols[] = { { "tcp", IPPROTO_TCP }, { "udp", IPPROTO_UDP } };
-static const cyaml_strval_t modes[] = { { "dnat", CONFIG_MODE_DNAT } };
+static const cyaml_strval_t modes[] = {
+	{ "dnat", CANARY_MODE_DNAT },
+	{ "fullnat", CANARY_MODE_FULLNAT },
+};
 static const cyaml_strval_t affinities[] = { { "flow", CANARY_AFFINITY_FLOW }, { "client", CANARY_AFFINITY_CLIENT } };
 static const cyaml_strval_t on_fails[] = {
 	{ "rollback", CONFIG_ON_FAIL_ROLLBACK },
@@ -92,6 +95,9 @@ static const cyaml_schema_value_t interface_value = {
 static const cyaml_schema_value_t backend_value = {
 	CYAML_VALUE_STRING(CYAML_FLAG_DEFAULT, struct config_backend, 1, ADDRESS_MAX - 1),
 };
+static const cyaml_schema_value_t source_value = {
+	CYAML_VALUE_STRING(CYAML_FLAG_DEFAULT, struct config_source, 1, ADDRESS_MAX - 1),
+};
 static const cyaml_schema_value_t day_value = {
 	CYAML_VALUE_ENUM(CYAML_FLAG_STRICT, struct config_day, days, COUNT(days)),
 };
@@ -101,6 +107,7 @@ static const cyaml_schema_value_t prefix_value = {
 _Static_assert(offsetof(struct config_prefix, text) == 0, "the text comes first");
 _Static_assert(offsetof(struct config_interface, name) == 0, "the text comes first");
 _Static_assert(offsetof(struct config_backend, address) == 0, "the text comes first");
+_Static_assert(offsetof(struct config_source, address) == 0, "the text comes first");
 
 #define VERSION_KEYS(X)                                                                                             \
 	X(CYAML_FIELD_STRING("name", MUST, struct config_version, name, 1),                                         \
@@ -299,7 +306,10 @@ _Static_assert(offsetof(struct config_backend, address) == 0, "the text comes fi
 	X(CYAML_FIELD_ENUM("protocol", WORD(MAY), struct config_service, protocol, protocols, COUNT(protocols)),    \
 	  "tcp", 0, 0, NULL, "the transport of VIP and backends")                                                   \
 	X(CYAML_FIELD_ENUM("mode", WORD(MAY), struct config_service, mode, modes, COUNT(modes)),                    \
-	  "dnat", 0, 0, NULL, "how packets reach the backends")                                                     \
+	  "dnat", 0, 0, NULL, "how packets reach the backends: by the stack; or sent on by XDP, replies included; or in a tunnel") \
+	X(CYAML_FIELD_SEQUENCE("source_addresses", LIST | MAY, struct config_service, sources, &source_value, 0,    \
+			       CONFIG_SOURCES_MAX),                                                                 \
+	  NULL, 0, 0, NULL, "fullnat: addresses of this node for backends to reply to, 64,512 flows each; dsr: the tunnel's") \
 	X(CYAML_FIELD_ENUM("affinity", WORD(MAY), struct config_service, affinity, affinities, COUNT(affinities)),  \
 	  "flow", 0, 0, NULL, "what stays with one version: each flow, or all of a client")                         \
 	X(CYAML_FIELD_UINT("affinity_prefix_v4", MAY, struct config_service, affinity_prefix_v4),                   \
@@ -424,6 +434,14 @@ const struct config_table config_keys = TABLE(config_keys);
 const cyaml_schema_value_t config_schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config, config_keys_fields),
 };
+
+const char *config_mode_name(enum canary_mode mode)
+{
+	static const cyaml_schema_value_t schema = { CYAML_VALUE_ENUM(CYAML_FLAG_STRICT, enum canary_mode, modes,
+								      COUNT(modes)) };
+
+	return config_choice_name(&schema, mode);
+}
 
 const char *config_hook_on_name(enum config_hook_on on)
 {

@@ -65,6 +65,9 @@ void config_check(yaml_document_t *document, struct config_problems *problems);
  */
 void config_rules(struct config *config, struct config_problems *problems);
 
+/* Parts of the same, what the modes ask for, when all addresses are read. */
+void config_rules_modes(struct config *config, struct config_problems *problems);
+
 /* Parts of the same: a service's hooks, which get their names, and where alerts go. */
 void config_rules_hooks(struct config_service *service, uint32_t index, struct config_problems *problems);
 void config_rules_alerts(const struct config *config, struct config_problems *problems);

@@ -372,4 +372,5 @@ void config_rules(struct config *config, struct config_problems *problems)
 	check_counts(config, problems);
 	if (count_backends(config) <= CONFIG_BACKENDS_MAX)
 		check_addresses(config, problems);
+	config_rules_modes(config, problems); /* the addresses are read by now */
 }

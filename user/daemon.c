@@ -86,6 +86,8 @@ static int open_datapath(struct daemon *daemon, char **ret_error)
 
 	for (uint32_t i = 0; i < config->interfaces_count; i++)
 		interfaces[i] = config->interfaces[i].name;
+	for (uint32_t s = 0; s < config->services_count; s++)
+		options.forwards |= config->services[s].mode != CANARY_MODE_DNAT;
 	return datapath_open(&options, &daemon->datapath, ret_error);
 }
 

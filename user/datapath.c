@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Loads the three objects over one set of pinned maps, attaches, and cleans up what a failure leaves. */
+/* Loads the objects over one set of pinned maps, attaches, and cleans up what a failure leaves. */
 #include "user/datapath.h"
 
 #include <errno.h>
@@ -12,6 +12,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "ingress.skel.h"
 #include "reply.skel.h"
 #include "split.skel.h"
 #include "sweep.skel.h"
@@ -78,6 +79,12 @@ static int adopt_pinned(struct bpf_map *map, const char *path, char **ret_error)
 	return bpf_map__set_max_entries(map, info.max_entries);
 }
 
+/* Filled anew by each daemon, or each packet: they go with the programs. */
+static bool is_unpinned(const char *map)
+{
+	return !strcmp(map, "outputs") || !strcmp(map, "forward_jobs");
+}
+
 static int prepare_maps(struct datapath *datapath, struct bpf_object *object, char **ret_error)
 {
 	const struct {
@@ -85,6 +92,7 @@ static int prepare_maps(struct datapath *datapath, struct bpf_object *object, ch
 		uint32_t entries;
 	} sizes[] = {
 		{ "flows", datapath->flows_max },
+		{ "replies", datapath->flows_max },
 		{ "versions", datapath->versions_max },
 		{ "maglev", datapath->versions_max },
 		{ "version_stats", datapath->versions_max * CANARY_STATS_SLOTS },
@@ -105,7 +113,7 @@ static int prepare_maps(struct datapath *datapath, struct bpf_object *object, ch
 			bpf_map__set_max_entries(map, sizes[i].entries);
 	}
 	bpf_object__for_each_map(map, object) {
-		if (bpf_map__is_internal(map))
+		if (bpf_map__is_internal(map) || is_unpinned(bpf_map__name(map)))
 			continue;
 		map_pin_path(datapath, bpf_map__name(map), path);
 		r = adopt_pinned(map, path, ret_error);
@@ -147,12 +155,15 @@ static int load_objects(struct datapath *datapath, char **ret_error)
 
 	datapath->split = split_bpf__open();
 	datapath->reply = reply_bpf__open();
+	datapath->ingress = ingress_bpf__open();
 	datapath->sweep = sweep_bpf__open();
-	if (!datapath->split || !datapath->reply || !datapath->sweep)
+	if (!datapath->split || !datapath->reply || !datapath->ingress || !datapath->sweep)
 		return error_set(ret_error, -errno, "cannot open the BPF objects: %m");
 	r = load_object(datapath, datapath->split->obj, "split", ret_error);
 	if (!r)
 		r = load_object(datapath, datapath->reply->obj, "reply", ret_error);
+	if (!r && datapath->forwards)
+		r = load_object(datapath, datapath->ingress->obj, "ingress", ret_error);
 	if (!r)
 		r = load_object(datapath, datapath->sweep->obj, "sweep", ret_error);
 	if (r)
@@ -169,13 +180,26 @@ static int load_objects(struct datapath *datapath, char **ret_error)
 	return 0;
 }
 
+static int attach_iterator(struct bpf_program *program, int map_fd, struct bpf_link **ret)
+{
+	union bpf_iter_link_info info = { .map = { .map_fd = map_fd } };
+	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info, .link_info_len = sizeof(info));
+	struct bpf_link *link = bpf_program__attach_iter(program, &options);
+
+	if (!link)
+		return -errno;
+	*ret = link;
+	return 0;
+}
+
 static int attach_sweep(struct datapath *datapath)
 {
-	union bpf_iter_link_info info = { .map = { .map_fd = datapath->map.flows } };
-	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info, .link_info_len = sizeof(info));
+	int r = attach_iterator(datapath->sweep->progs.canary_sweep, datapath->map.flows, &datapath->sweep_link);
 
-	datapath->sweep_link = bpf_program__attach_iter(datapath->sweep->progs.canary_sweep, &options);
-	return datapath->sweep_link ? 0 : -errno;
+	if (r)
+		return r;
+	return attach_iterator(datapath->sweep->progs.canary_sweep_replies, datapath->map.replies,
+			       &datapath->sweep_replies_link);
 }
 
 static int hand_event(void *context, void *data, size_t size)
@@ -283,6 +307,7 @@ static struct datapath *make(const struct datapath_options *options)
 	datapath->versions_max = options->versions;
 	datapath->backends_max = options->backends;
 	datapath->events_per_cpu = options->events_per_cpu;
+	datapath->forwards = options->forwards;
 	datapath->cpus = libbpf_num_possible_cpus();
 	return datapath;
 }
@@ -333,9 +358,11 @@ struct datapath *datapath_close(struct datapath *datapath)
 	if (!datapath)
 		return NULL;
 	ring_buffer__free(datapath->events);
+	bpf_link__destroy(datapath->sweep_replies_link);
 	bpf_link__destroy(datapath->sweep_link);
 	datapath_unmap_memory(datapath);
 	sweep_bpf__destroy(datapath->sweep);
+	ingress_bpf__destroy(datapath->ingress);
 	reply_bpf__destroy(datapath->reply);
 	split_bpf__destroy(datapath->split);
 	if (datapath->lock >= 0)
@@ -395,4 +422,19 @@ int datapath_reply_fd(const struct datapath *datapath)
 int datapath_explain_fd(const struct datapath *datapath)
 {
 	return bpf_program__fd(datapath->split->progs.canary_explain);
+}
+
+int datapath_ingress_fd(const struct datapath *datapath)
+{
+	return bpf_program__fd(datapath->ingress->progs.canary_ingress);
+}
+
+int datapath_set_output(struct datapath *datapath, const struct datapath_interface *interface)
+{
+	uint32_t ifindex = interface->ifindex;
+
+	if (!interface->xdp_native)
+		return 0;
+	return bpf_map__update_elem(datapath->split->maps.outputs, &ifindex, sizeof(ifindex), &ifindex, sizeof(ifindex),
+				    BPF_ANY);
 }

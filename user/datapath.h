@@ -30,6 +30,7 @@ struct datapath_interface {
 	bool tcx;        /* false: clsact */
 	bool new_xdp;    /* attached by this daemon, not adopted */
 	bool new_tc;
+	bool new_ingress;
 	unsigned failed_ifindex; /* said already that this one cannot be attached to */
 };
 
@@ -39,6 +40,7 @@ struct datapath_options {
 	uint32_t versions;
 	uint32_t backends;
 	uint32_t events_per_cpu;     /* sampled events a second */
+	bool forwards;               /* some service is in fullnat or dsr mode: attaches to tc ingress, too */
 	const char *const *interfaces;
 	size_t n_interfaces;
 };
@@ -86,6 +88,13 @@ int datapath_set_backend(struct datapath *datapath, uint32_t index, const struct
 			 const struct canary_endpoint *vip);
 int datapath_get_backend(const struct datapath *datapath, uint32_t index, struct canary_backend *ret);
 int datapath_delete_backend(struct datapath *datapath, uint32_t index);
+
+/* The addresses that forwarded packets carry, by index; all 0: none. */
+int datapath_set_source(struct datapath *datapath, uint32_t index, const struct canary_source *source);
+int datapath_get_source(const struct datapath *datapath, uint32_t index, struct canary_source *ret);
+
+/* Whether any source is taken by a flow of fullnat. */
+bool datapath_has_replies(const struct datapath *datapath);
 
 /* Swaps a version's table in whole; NULL: the version has no backends. */
 int datapath_set_maglev(struct datapath *datapath, uint32_t version, const canary_maglev *table);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Attaches the two packet programs to an interface: XDP and TCX through links pinned below PIN_DIR/links, so that they
+ * Attaches the packet programs to an interface: XDP and TCX through links pinned below PIN_DIR/links, so that they
  * stay when the daemon goes; clsact, where the kernel has no TCX, stays by itself. A link that is pinned already gets
  * the new program in one atomic step.
  */
@@ -17,8 +17,10 @@
 #include "user/error.h"
 
 #ifndef BPF_TCX_EGRESS
-#define ATTACH_TCX_EGRESS ((enum bpf_attach_type)47) /* linux 6.6; Debian 12's headers are older */
+#define ATTACH_TCX_INGRESS ((enum bpf_attach_type)46) /* linux 6.6; Debian 12's headers are older */
+#define ATTACH_TCX_EGRESS ((enum bpf_attach_type)47)
 #else
+#define ATTACH_TCX_INGRESS BPF_TCX_INGRESS
 #define ATTACH_TCX_EGRESS BPF_TCX_EGRESS
 #endif
 
@@ -110,11 +112,22 @@ static int attach_xdp(struct datapath *datapath, struct datapath_interface *inte
 	return 0;
 }
 
-static int attach_clsact(struct datapath *datapath, unsigned ifindex)
+/* One of tc's two hooks. */
+struct tc_hook {
+	const char *link; /* of the pin's name */
+	const char *name;
+	enum bpf_attach_type tcx;
+	enum bpf_tc_attach_point clsact;
+};
+
+static const struct tc_hook egress = { "tcx", "egress", ATTACH_TCX_EGRESS, BPF_TC_EGRESS };
+static const struct tc_hook ingress = { "ingress", "ingress", ATTACH_TCX_INGRESS, BPF_TC_INGRESS };
+
+static int attach_clsact(const struct tc_hook *at, int program_fd, unsigned ifindex)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_EGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, options, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY,
-		    .prog_fd = datapath_reply_fd(datapath), .flags = BPF_TC_F_REPLACE);
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = at->clsact);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY, .prog_fd = program_fd,
+		    .flags = BPF_TC_F_REPLACE);
 	int r = bpf_tc_hook_create(&hook);
 
 	if (r && r != -EEXIST)
@@ -122,34 +135,66 @@ static int attach_clsact(struct datapath *datapath, unsigned ifindex)
 	return bpf_tc_attach(&hook, &options);
 }
 
-static int attach_tc(struct datapath *datapath, struct datapath_interface *interface, char **ret_error)
+static int attach_tc(struct datapath *datapath, const struct tc_hook *hook, int program_fd,
+		     struct datapath_interface *interface, bool *ret_new, char **ret_error)
 {
-	int program_fd = datapath_reply_fd(datapath), fd, r;
 	char path[DATAPATH_PATH];
+	bool new = false;
+	int fd, r;
 
-	link_path(datapath, "tcx", interface->name, path);
+	link_path(datapath, hook->link, interface->name, path);
 	r = adopt_link(path, program_fd, interface->ifindex);
 	if (r == 1) {
-		fd = bpf_link_create(program_fd, interface->ifindex, ATTACH_TCX_EGRESS, NULL);
+		fd = bpf_link_create(program_fd, interface->ifindex, hook->tcx, NULL);
 		r = fd < 0 ? fd : pin_link(fd, path);
-		interface->new_tc = !r;
+		new = !r;
 	}
 	interface->tcx = !r;
 	if (r == -EINVAL || r == -EOPNOTSUPP) {
-		r = attach_clsact(datapath, interface->ifindex);
-		interface->new_tc = !r && !datapath->adopted;
+		r = attach_clsact(hook, program_fd, interface->ifindex);
+		new = !r && !datapath->adopted;
 	}
 	if (r)
-		return error_set(ret_error, r, "cannot attach to tc egress of %s: %s", interface->name, strerror(-r));
+		return error_set(ret_error, r, "cannot attach to tc %s of %s: %s", hook->name, interface->name, strerror(-r));
+	*ret_new = new;
 	return 0;
 }
 
-static void detach_clsact(unsigned ifindex)
+static void detach_clsact(const struct tc_hook *at, unsigned ifindex)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = at->clsact);
 	LIBBPF_OPTS(bpf_tc_opts, options, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
 
 	bpf_tc_detach(&hook, &options);
+}
+
+/* Unlinking the last pin of a link takes its program off the hook. */
+static void unlink_tc(const struct datapath *datapath, const struct tc_hook *hook,
+		      const struct datapath_interface *interface)
+{
+	char path[DATAPATH_PATH];
+
+	link_path(datapath, hook->link, interface->name, path);
+	unlink(path);
+	if (!interface->tcx && interface->ifindex)
+		detach_clsact(hook, interface->ifindex);
+}
+
+/* Replies first: a request that is steered must find its way back. */
+static int attach_hooks(struct datapath *datapath, struct datapath_interface *interface, char **ret_error)
+{
+	int r = attach_tc(datapath, &egress, datapath_reply_fd(datapath), interface, &interface->new_tc, ret_error);
+
+	if (!r && datapath->forwards)
+		r = attach_tc(datapath, &ingress, datapath_ingress_fd(datapath), interface, &interface->new_ingress,
+			      ret_error);
+	if (!r)
+		r = attach_xdp(datapath, interface, ret_error);
+	if (!r)
+		r = datapath_set_output(datapath, interface);
+	if (!r && !datapath->forwards)
+		unlink_tc(datapath, &ingress, interface); /* of an earlier daemon */
+	return r;
 }
 
 int datapath_attach(struct datapath *datapath, const char *name, struct datapath_interface *ret, char **ret_error)
@@ -162,11 +207,7 @@ int datapath_attach(struct datapath *datapath, const char *name, struct datapath
 	snprintf(path, sizeof(path), "%s/links", datapath->pin_dir);
 	if (mkdir(path, 0700) && errno != EEXIST)
 		return error_set(ret_error, -errno, "cannot make %s: %m", path);
-	/* Replies first: a request that is steered must find its way back. */
-	r = attach_tc(datapath, &interface, ret_error);
-	if (r)
-		return r;
-	r = attach_xdp(datapath, &interface, ret_error);
+	r = attach_hooks(datapath, &interface, ret_error);
 	if (r)
 		datapath_attach_undo(datapath, &interface);
 	else
@@ -174,33 +215,31 @@ int datapath_attach(struct datapath *datapath, const char *name, struct datapath
 	return r;
 }
 
-/* Unlinking the last pin of a link takes its program off the hook. */
-static void unlink_hooks(const struct datapath *datapath, const struct datapath_interface *interface, bool xdp, bool tc)
+static void unlink_hooks(const struct datapath *datapath, const struct datapath_interface *interface, bool xdp, bool tc,
+			 bool at_ingress)
 {
 	char path[DATAPATH_PATH];
 
-	if (xdp) { /* requests first: see datapath_attach() */
+	if (xdp) { /* requests first: see attach_hooks() */
 		link_path(datapath, "xdp", interface->name, path);
 		unlink(path);
 	}
-	if (tc) {
-		link_path(datapath, "tcx", interface->name, path);
-		unlink(path);
-	}
-	if (tc && !interface->tcx && interface->ifindex)
-		detach_clsact(interface->ifindex);
+	if (at_ingress)
+		unlink_tc(datapath, &ingress, interface);
+	if (tc)
+		unlink_tc(datapath, &egress, interface);
 	snprintf(path, sizeof(path), "%s/links", datapath->pin_dir);
 	rmdir(path); /* fails where links of others are in it */
 }
 
 void datapath_attach_undo(const struct datapath *datapath, const struct datapath_interface *interface)
 {
-	unlink_hooks(datapath, interface, interface->new_xdp, interface->new_tc);
+	unlink_hooks(datapath, interface, interface->new_xdp, interface->new_tc, interface->new_ingress);
 }
 
 void datapath_unlink(const struct datapath *datapath, const struct datapath_interface *interface)
 {
-	unlink_hooks(datapath, interface, true, true);
+	unlink_hooks(datapath, interface, true, true, true);
 }
 
 static bool is_interface(const struct datapath *datapath, const char *name)

@@ -12,6 +12,7 @@
 #define DATAPATH_PATH 192    /* bytes of a pin's path below it */
 
 struct split_bpf;
+struct ingress_bpf;
 struct reply_bpf;
 struct sweep_bpf;
 
@@ -19,7 +20,7 @@ struct sweep_bpf;
 #define DATAPATH_MAPS(X)                                                                                            \
 	X(ports) X(services) X(splits) X(cohorts) X(versions) X(backends) X(backend_addresses) X(maglev) X(flows)   \
 	X(version_stats) X(backend_stats) X(latency) X(backend_latency) X(active_flows) X(reasons) X(control)       \
-	X(breakers) X(events)
+	X(breakers) X(sources) X(replies) X(events)
 
 struct datapath_map_fds {
 #define X(name) int name;
@@ -31,14 +32,17 @@ struct datapath {
 	char pin_dir[DATAPATH_PIN_DIR];
 	int lock;
 	bool adopted;
+	bool forwards;          /* some service is not in dnat mode: see datapath_options */
 	uint32_t pinned_before; /* bits in the order of DATAPATH_PINS: what a failure leaves alone */
 	struct split_bpf *split;
 	struct reply_bpf *reply;
+	struct ingress_bpf *ingress;
 	struct sweep_bpf *sweep;
 	struct datapath_map_fds map;
 	struct datapath_interface interface[DATAPATH_INTERFACES_MAX];
 	size_t n_interfaces;
 	struct bpf_link *sweep_link;
+	struct bpf_link *sweep_replies_link;
 	struct ring_buffer *events;
 	void (*on_event)(const struct canary_event *, void *);
 	void *on_event_context;
@@ -67,8 +71,12 @@ void datapath_unlink_others(const struct datapath *datapath);
 int datapath_map_memory(struct datapath *datapath);
 void datapath_unmap_memory(struct datapath *datapath);
 
+/* Lets XDP send on the interface, where its driver takes that. Returns 0 or a negative errno. */
+int datapath_set_output(struct datapath *datapath, const struct datapath_interface *interface);
+
 int datapath_split_fd(const struct datapath *datapath);
 int datapath_reply_fd(const struct datapath *datapath);
+int datapath_ingress_fd(const struct datapath *datapath);
 int datapath_explain_fd(const struct datapath *datapath);
 
 #endif

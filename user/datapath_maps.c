@@ -108,6 +108,23 @@ int datapath_delete_backend(struct datapath *datapath, uint32_t index)
 	return r == -ENOENT ? 0 : r;
 }
 
+int datapath_set_source(struct datapath *datapath, uint32_t index, const struct canary_source *source)
+{
+	return bpf_map_update_elem(datapath->map.sources, &index, source, BPF_ANY);
+}
+
+int datapath_get_source(const struct datapath *datapath, uint32_t index, struct canary_source *ret)
+{
+	return bpf_map_lookup_elem(datapath->map.sources, &index, ret);
+}
+
+bool datapath_has_replies(const struct datapath *datapath)
+{
+	struct canary_reply_key first;
+
+	return !bpf_map_get_next_key(datapath->map.replies, NULL, &first);
+}
+
 int datapath_set_maglev(struct datapath *datapath, uint32_t version, const canary_maglev *table)
 {
 	uint32_t zero = 0;
@@ -229,19 +246,13 @@ static int clear_active(struct datapath *datapath, uint32_t half)
 	return 0;
 }
 
-/* The programs write through the same memory only while a sweep runs, so clearing before it loses nothing. */
-int datapath_sweep(struct datapath *datapath)
+/* Lets an iterator walk its map to the end. */
+static int walk(struct bpf_link *link)
 {
-	uint32_t turn = datapath->control->sweep_turn + 1;
 	char buffer[4096];
 	ssize_t n;
-	int fd, r;
+	int fd = bpf_iter_create(bpf_link__fd(link)), r;
 
-	r = clear_active(datapath, turn & 1);
-	if (r)
-		return r;
-	__atomic_store_n(&datapath->control->sweep_turn, turn, __ATOMIC_RELEASE);
-	fd = bpf_iter_create(bpf_link__fd(datapath->sweep_link));
 	if (fd < 0)
 		return fd;
 	do
@@ -249,6 +260,24 @@ int datapath_sweep(struct datapath *datapath)
 	while (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)));
 	r = n < 0 ? -errno : 0;
 	close(fd);
+	return r;
+}
+
+/*
+ * The programs write through the same memory only while a sweep runs, so clearing before it loses nothing. A flow that
+ * has ended is there for a turn more: the sources are looked at after the flows, so that none misses how it ended.
+ */
+int datapath_sweep(struct datapath *datapath)
+{
+	uint32_t turn = datapath->control->sweep_turn + 1;
+	int r = clear_active(datapath, turn & 1);
+
+	if (r)
+		return r;
+	__atomic_store_n(&datapath->control->sweep_turn, turn, __ATOMIC_RELEASE);
+	r = walk(datapath->sweep_link);
+	if (!r && datapath_has_replies(datapath))
+		r = walk(datapath->sweep_replies_link);
 	return r;
 }
 

@@ -331,6 +331,8 @@ int inventory_new(struct datapath *datapath, const struct config *config, struct
 		r = place_all(inventory, &tables, datapath, ret_error);
 	if (!r)
 		r = write_all(datapath, inventory, ret_error);
+	if (!r)
+		r = inventory_write_sources(datapath, config, inventory, ret_error);
 	tables_deinit(&tables);
 	if (r)
 		inventory_free(inventory);
@@ -368,7 +370,7 @@ static void set_port(struct canary_ports *ports, const struct canary_endpoint *e
 }
 
 /* Backends that left the configuration still have flows, so their replies still pass through. */
-static int publish_ports(struct datapath *datapath, const struct inventory *inventory)
+static int publish_ports(struct datapath *datapath, const struct config *config, const struct inventory *inventory)
 {
 	struct canary_ports *ports = calloc(DATAPATH_PORT_ELEMENTS, sizeof(*ports));
 	struct canary_backend backend;
@@ -381,8 +383,10 @@ static int publish_ports(struct datapath *datapath, const struct inventory *inve
 		if (!r && backend.in_use)
 			set_port(ports, &backend.endpoint, false);
 	}
-	if (!r)
+	if (!r) {
+		inventory_set_source_ports(datapath, config, ports);
 		r = datapath_set_ports(datapath, ports);
+	}
 	free(ports);
 	return r;
 }
@@ -397,9 +401,16 @@ static void prefix_mask(__be32 mask[4], unsigned bits)
 }
 
 static struct canary_service service_value(const struct config *config, const struct config_service *service,
-					   uint16_t id)
+					   const struct inventory_service *place)
 {
-	struct canary_service value = { .id = id, .affinity = service->affinity, .seed = config->seed };
+	struct canary_service value = {
+		.id = place->id,
+		.affinity = service->affinity,
+		.mode = service->mode,
+		.source_first = place->source_first,
+		.source_count = service->sources_count,
+		.seed = config->seed,
+	};
 	bool ipv4 = address_is_ipv4(service->endpoint.addr);
 	unsigned bits = 128;
 
@@ -441,10 +452,10 @@ static int remove_others(struct datapath *datapath, const struct inventory *inve
 int inventory_publish(struct datapath *datapath, const struct config *config, const struct inventory *inventory,
 		      char **ret_error)
 {
-	int r = publish_ports(datapath, inventory);
+	int r = publish_ports(datapath, config, inventory);
 
 	for (size_t s = 0; !r && s < inventory->n_services; s++) {
-		struct canary_service value = service_value(config, &config->services[s], inventory->services[s].id);
+		struct canary_service value = service_value(config, &config->services[s], &inventory->services[s]);
 
 		r = datapath_set_service(datapath, &inventory->services[s].vip, &value);
 	}

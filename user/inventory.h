@@ -29,6 +29,7 @@ struct inventory_service {
 	char name[CANARY_NAME_MAX];
 	struct canary_endpoint vip;
 	uint16_t id;
+	uint8_t source_first; /* place of its source addresses */
 	size_t n_versions;
 	struct inventory_version *versions;
 };
@@ -51,6 +52,13 @@ struct inventory *inventory_free(struct inventory *inventory);
  */
 int inventory_publish(struct datapath *datapath, const struct config *config, const struct inventory *inventory,
 		      char **ret_error);
+
+/* inventory_sources.c: gives every service's source addresses their place, and writes them. -ENOSPC: none is left. */
+int inventory_write_sources(struct datapath *datapath, const struct config *config, struct inventory *inventory,
+			    char **ret_error);
+
+/* Sets the ports that flows of fullnat get, where there are such flows or a service whose flows may be. */
+void inventory_set_source_ports(const struct datapath *datapath, const struct config *config, struct canary_ports *ports);
 
 /* NULL: none of that name. */
 const struct inventory_version *inventory_find_version(const struct inventory_service *service, const char *name);

@@ -390,7 +390,7 @@ static json_t *view_service(const struct daemon_service *service)
 	set(object, "name", json_string(service->config->name));
 	set(object, "vip", json_string(service->config->vip));
 	set(object, "protocol", json_string(service->config->protocol == IPPROTO_UDP ? "udp" : "tcp"));
-	set(object, "mode", json_string("dnat"));
+	set(object, "mode", json_string(config_mode_name(service->config->mode)));
 	set(object, "affinity", json_string(service->config->affinity == CANARY_AFFINITY_CLIENT ? "client" : "flow"));
 	set(object, "baseline", json_string(rollout.baseline));
 	set(object, "canary", string_or_null(rollout.canary));

@@ -48,6 +48,8 @@ struct canary_ports {
 	__u64 vip_udp;
 	__u64 backend_tcp;
 	__u64 backend_udp;
+	__u64 source_tcp; /* ports that `fullnat` gives to flows */
+	__u64 source_udp;
 };
 
 /* ---- services, versions, backends ------------------------------------------------------------------------ */
@@ -57,11 +59,21 @@ enum canary_affinity {
 	CANARY_AFFINITY_CLIENT = 1, /* the client's address under affinity_mask chooses */
 };
 
+/* How a packet gets to its backend, and its reply back. */
+enum canary_mode {
+	CANARY_MODE_DNAT = 0,    /* another destination; the stack delivers or routes, tc egress sees the reply */
+	CANARY_MODE_FULLNAT = 1, /* another source too, so the reply comes back here; XDP sends both on */
+	CANARY_MODE_DSR = 2,     /* in an IP header around it; the backend answers the client itself */
+};
+
 /* `services`: endpoint of the VIP → what to do with its flows. */
 struct canary_service {
 	__u16 id; /* index into `splits` */
 	__u8 affinity;
-	__u8 zero[5];
+	__u8 mode;         /* enum canary_mode */
+	__u8 source_first; /* its part of `sources`: fullnat's, or the one dsr sends from */
+	__u8 source_count;
+	__u8 zero[2];
 	__u64 seed;
 	__be32 affinity_mask[4];
 	char name[CANARY_NAME_MAX];
@@ -149,6 +161,14 @@ struct canary_backend_address {
 #define CANARY_MAGLEV_SIZE 16384
 typedef __u16 canary_maglev[CANARY_MAGLEV_SIZE]; /* backend indices */
 
+/* `sources`: the addresses of this node that forwarded packets carry. Their ports are given out from these bounds. */
+#define CANARY_SOURCES 256
+#define CANARY_SOURCE_PORT_MIN 1024
+#define CANARY_SOURCE_PORT_MAX 65535
+struct canary_source {
+	__be32 addr[4];
+};
+
 /* ---- flows ----------------------------------------------------------------------------------------------- */
 
 enum canary_flow_origin {
@@ -166,6 +186,7 @@ enum canary_flow_origin {
 #define CANARY_SERVER_FIN 0x02
 #define CANARY_SERVER_RST 0x04
 #define CANARY_SERVER_UPGRADED 0x08 /* answered 101: what follows are not requests */
+#define CANARY_SERVER_CLOSED_FIRST 0x10 /* its FIN did not answer the client's: it is in TIME_WAIT */
 
 #define CANARY_SWEEP_SYN_TIMEOUT 0x01 /* counted */
 #define CANARY_SWEEP_CLOSED 0x02      /* seen closed by the turn before; this turn removes it */
@@ -184,11 +205,14 @@ struct canary_flow {
 	__u16 version;
 	__u16 backend;
 	__u8 origin; /* enum canary_flow_origin */
+	__u8 mode;   /* enum canary_mode */
+	__be16 source_port; /* of fullnat: what the backend sees the client as */
+	__u8 source;        /* index into `sources` */
 	__u8 zero0;
 	/* the request direction (XDP) */
 	__u8 client_flags;
 	__u8 client_fin_state; /* enum canary_flow_state when the client's FIN passed */
-	__u8 zero1[6];
+	__u8 zero1[2];
 	__u64 request_ns;   /* last new payload byte of the request */
 	__u32 client_isn;   /* sequence number of the SYN */
 	__u32 client_next;  /* beyond the client's highest sequence number */
@@ -206,6 +230,27 @@ struct canary_flow {
 	__u32 swept_server_next; /* server_next in the turn before */
 	__u8 sweep_flags;
 	__u8 zero3[3];
+};
+
+/* What the backend of a fullnat flow answers to. The key of `replies`. */
+struct canary_reply_key {
+	__be32 backend[4];
+	__be32 source[4];
+	__be16 backend_port;
+	__be16 source_port;
+	__u8 protocol;
+	__u8 zero[3];
+};
+
+/*
+ * `replies`: whose reply it is. Made by the first request, so that no two flows have the same source at one backend;
+ * removed by the sweep.
+ */
+struct canary_reply {
+	struct canary_flow_key flow;
+	__u64 gone_ns;            /* the sweep found no such flow any more; 0: there it is, or it was not looked for */
+	__u8 server_closed_first; /* it waits: its backend would take another flow's SYN for a part of this one */
+	__u8 zero[7];
 };
 
 /* ---- what is counted ------------------------------------------------------------------------------------- */
@@ -248,7 +293,8 @@ struct canary_flow {
 	X(response_retransmits, "packets towards the client that carried nothing new")                              \
 	X(zero_windows, "packets in which the server advertised a window of zero")                                  \
 	X(rst_invalid, "resets outside the window: passed on, believed by no indicator")                            \
-	X(icmp_errors, "ICMP errors about flows, translated in either direction")
+	X(icmp_errors, "ICMP errors about flows, translated in either direction")                                    \
+	X(source_reused, "connections from a source port the backend may hold in TIME_WAIT: no other was free")
 
 /* `version_stats` (by enum canary_stats_slot below) and `backend_stats` (by backend index), per CPU. */
 struct canary_counters {
@@ -283,7 +329,7 @@ enum canary_latency {
 /* `latency` is indexed by CANARY_LATENCY_SLOT(stats slot, kind), `backend_latency` by (backend index, kind). */
 #define CANARY_LATENCY_SLOT(index, kind) ((index) * CANARY_LATENCIES + (kind))
 
-/* Why a packet was not steered. It was passed on untouched, always. */
+/* Why a packet was not steered. It was passed on untouched, always; but no_neighbour and too_big say what became of it. */
 #define CANARY_REASONS(X)                                                                                           \
 	X(not_ip, "neither IPv4 nor IPv6")                                                                          \
 	X(not_service, "no service at this address, port and protocol")                                             \
@@ -296,7 +342,12 @@ enum canary_latency {
 	X(no_backend, "no version of the service has a usable backend")                                             \
 	X(flow_insert, "the flow table took no entry: steered, but in no indicator")                                \
 	X(rewrite, "the kernel refused to change the packet")                                                       \
-	X(icmp_no_flow, "an ICMP error about a packet of no flow in the table")
+	X(icmp_no_flow, "an ICMP error about a packet of no flow in the table")                                      \
+	X(source_exhausted, "no backend had a source address and port left for the flow (fullnat)")                 \
+	X(no_route, "no route to the backend or the client, or forwarding is off on the interface")                 \
+	X(time_to_live, "it had passed as many routers as it may")                                                  \
+	X(no_neighbour, "sent on by the stack: a neighbour not yet known, or an interface XDP cannot send on")      \
+	X(too_big, "larger than the way to the backend or the client takes: its sender was told")
 
 /* `reasons`: one element, per CPU. */
 struct canary_reasons {
@@ -422,7 +473,7 @@ struct canary_explain {
 #define CANARY_ASSERT_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type " has changed size: raise CANARY_ABI")
 CANARY_ASSERT_SIZE(canary_endpoint, 20);
 CANARY_ASSERT_SIZE(canary_flow_key, 40);
-CANARY_ASSERT_SIZE(canary_ports, 32);
+CANARY_ASSERT_SIZE(canary_ports, 48);
 CANARY_ASSERT_SIZE(canary_service, 64);
 CANARY_ASSERT_SIZE(canary_split_view, 24);
 CANARY_ASSERT_SIZE(canary_split, 80);
@@ -432,9 +483,12 @@ CANARY_ASSERT_SIZE(canary_version, 40);
 CANARY_ASSERT_SIZE(canary_backend, 32);
 CANARY_ASSERT_SIZE(canary_backend_address, 24);
 CANARY_ASSERT_SIZE(canary_flow, 88);
-CANARY_ASSERT_SIZE(canary_counters, 256);
+CANARY_ASSERT_SIZE(canary_reply_key, 40);
+CANARY_ASSERT_SIZE(canary_reply, 56);
+CANARY_ASSERT_SIZE(canary_source, 16);
+CANARY_ASSERT_SIZE(canary_counters, 264);
 CANARY_ASSERT_SIZE(canary_histogram, 5904);
-CANARY_ASSERT_SIZE(canary_reasons, 96);
+CANARY_ASSERT_SIZE(canary_reasons, 136);
 CANARY_ASSERT_SIZE(canary_breaker_mark, 40);
 CANARY_ASSERT_SIZE(canary_breaker, 160);
 CANARY_ASSERT_SIZE(canary_active_flows, 32);

@@ -131,7 +131,7 @@ static void test_defaults(void **state)
 	assert_true(config->seed == 0);
 	assert_true(config->lease.s == 15 && config->lease.on_expiry == CONFIG_ON_EXPIRY_BASELINE);
 	assert_int_equal(service->protocol, IPPROTO_TCP);
-	assert_int_equal(service->mode, CONFIG_MODE_DNAT);
+	assert_int_equal(service->mode, CANARY_MODE_DNAT);
 	assert_int_equal(service->affinity, CANARY_AFFINITY_FLOW);
 	assert_int_equal(service->affinity_prefix_v4, 32);
 	assert_int_equal(service->affinity_prefix_v6, 128);

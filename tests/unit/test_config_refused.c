@@ -141,7 +141,7 @@ static const struct refusal refusals[] = {
 	{ MINIMAL "judge:\n  margin: 0x1\n", "c.yaml:10: judge.margin: \"0x1\" is not a number" },
 	{ MINIMAL "    protocol: sctp\n", "c.yaml:9: services[0].protocol: \"sctp\" is not a choice (write tcp or "
 					  "udp)" },
-	{ MINIMAL "    mode: dsr\n", "c.yaml:9: services[0].mode: \"dsr\" is not a choice (write dnat)" },
+	{ MINIMAL "    mode: nat\n", "c.yaml:9: services[0].mode: \"nat\" is not a choice (write dnat or fullnat)" },
 	{ MINIMAL "    affinity: 1\n", "c.yaml:9: services[0].affinity: \"1\" is not a choice (write flow or client)" },
 	{ STEPS("[{weight: 1, manual: maybe}]"), "c.yaml:10: services[0].rollout.steps[0].manual: \"maybe\" is "
 						 "neither" },

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Who has which source, and whose reply a packet is. A source is taken by inserting it into `replies`, where it fails for
+ * all CPUs but one; a flow that was evicted finds its own there again.
+ */
+#ifndef CANARYD_BPF_NAT_TABLE_H
+#define CANARYD_BPF_NAT_TABLE_H
+
+#include "forward.h"
+#include "nat.h"
+
+enum nat_taken {
+	NAT_TAKEN = 0,
+	NAT_IN_USE = 1,
+	NAT_WAITS = 2, /* of a flow that is gone, where the backend closed first */
+};
+
+/*
+ * At worst the sweep removes an entry of this flow's in the moment in which it is found here: then its replies find no
+ * flow until the client's next SYN.
+ */
+static __always_inline enum nat_taken nat_take(struct forward_job *job)
+{
+	struct canary_reply *there;
+
+	if (!bpf_map_update_elem(&replies, &job->reply_key, &job->reply, BPF_NOEXIST))
+		return NAT_TAKEN;
+	there = bpf_map_lookup_elem(&replies, &job->reply_key);
+	if (!there)
+		return NAT_IN_USE;
+	if (nat_same_flow(&there->flow, &job->key)) {
+		there->gone_ns = 0;
+		there->server_closed_first = 0;
+		return NAT_TAKEN;
+	}
+	return there->gone_ns && there->server_closed_first ? NAT_WAITS : NAT_IN_USE;
+}
+
+/* Of those who delete it one succeeds, and of those who insert it one again. */
+static __always_inline bool nat_take_over(struct forward_job *job)
+{
+	return !bpf_map_delete_elem(&replies, &job->reply_key) &&
+	       !bpf_map_update_elem(&replies, &job->reply_key, &job->reply, BPF_NOEXIST);
+}
+
+static __always_inline bool nat_aim(struct forward_job *job, __u64 hash, __u32 probe, __u32 first)
+{
+	struct nat_source source = nat_source(hash, probe, first, job->source_count);
+	__u32 index = source.index;
+	struct canary_source *address = bpf_map_lookup_elem(&sources, &index);
+
+	if (!address)
+		return false;
+	__builtin_memcpy(job->reply_key.source, address->addr, sizeof(address->addr));
+	job->reply_key.source_port = source.port;
+	job->flow.source = source.index;
+	job->flow.source_port = source.port;
+	return true;
+}
+
+/*
+ * Takes a source for the job's flow at the backend that its reply_key names. Returns 0, 1 where the source was another
+ * flow's until a moment ago, or -1 where none was found.
+ */
+static __always_inline int nat_find_source(struct forward_job *job, __u64 hash, __u32 first)
+{
+	job->waits = NAT_PROBES;
+	for (__u32 probe = 0; probe < NAT_PROBES; probe++) {
+		enum nat_taken taken;
+
+		if (!nat_aim(job, hash, probe, first))
+			return -1;
+		taken = nat_take(job);
+		if (taken == NAT_TAKEN)
+			return 0;
+		if (taken == NAT_WAITS)
+			job->waits = probe;
+	}
+	return job->waits < NAT_PROBES && nat_aim(job, hash, job->waits, first) && nat_take_over(job) ? 1 : -1;
+}
+
+/* ---- the reply ----------------------------------------------------------------------------------------------- */
+
+/* The status of the response that begins here; after a "100 Continue" that travels with it, the one behind. */
+static __always_inline __u32 nat_status(struct xdp_md *ctx, const struct forward_job *job, const struct canary_flow *flow)
+{
+	__u32 offset = job->payload + telemetry_response_offset(flow, &job->packet);
+	__u8 *line = forward_at(ctx, offset, HTTP_STATUS_LINE);
+	__u32 status;
+
+	if (job->packet.protocol != IPPROTO_TCP || !line)
+		return 0;
+	status = http_status(line);
+	if (status != 100)
+		return status;
+	line = forward_at(ctx, offset + HTTP_CONTINUE_LEN, HTTP_STATUS_LINE);
+	return line ? http_status(line) ?: status : status;
+}
+
+static __always_inline void nat_account(struct xdp_md *ctx, const struct forward_job *job, struct canary_flow *flow)
+{
+	__u32 status = telemetry_begins_response(flow, &job->packet) ? nat_status(ctx, job, flow) : 0;
+
+	account_reply(&job->key, flow, &job->packet, status);
+}
+
+static __always_inline void nat_reply_addresses(struct forward_job *job)
+{
+	flow_endpoint(&job->source, job->key.vip, job->key.vip_port, job->key.protocol);
+	flow_endpoint(&job->destination, job->key.client, job->key.client_port, job->key.protocol);
+}
+
+/*
+ * Whose reply is the packet noted in the job? Accounts it, and says what it shall become: forward() does the rest.
+ * Where its flow was evicted the client gets it all the same. Returns 0 or -1: nobody's. Verified by itself.
+ */
+__attribute__((noinline)) int nat_reply(struct xdp_md *ctx)
+{
+	struct forward_job *job = forward_job();
+	struct canary_reply *reply;
+	struct canary_flow *flow;
+
+	if (!job)
+		return -1;
+	nat_reply_key(&job->reply_key, &job->packet);
+	reply = bpf_map_lookup_elem(&replies, &job->reply_key);
+	if (!reply)
+		return -1;
+	job->key = reply->flow;
+	job->mode = CANARY_MODE_FULLNAT;
+	nat_reply_addresses(job);
+	flow = bpf_map_lookup_elem(&flows, &job->key);
+	if (flow && flow->mode == CANARY_MODE_FULLNAT && flow->source_port == job->reply_key.source_port)
+		nat_account(ctx, job, flow);
+	return 0;
+}
+
+#endif

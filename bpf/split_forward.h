@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Modes fullnat and dsr at XDP: gives a flow its source, and makes of what is known of a packet the job that forward()
+ * does. What is verified by itself works on the job alone.
+ */
+#ifndef CANARYD_BPF_SPLIT_FORWARD_H
+#define CANARYD_BPF_SPLIT_FORWARD_H
+
+#include "nat_table.h"
+#include "split_choose.h"
+
+/* For want of a source at the backend that was chosen: so many others of its version, at last one of the baseline. */
+#define SPLIT_OTHER_BACKENDS 3
+
+static __always_inline __u16 split_candidate(const struct forward_job *job, __u64 hash, __u32 i)
+{
+	struct canary_split_view *view;
+
+	if (i == 0)
+		return job->flow.backend;
+	if (i <= SPLIT_OTHER_BACKENDS)
+		return split_backend_of(job->flow.version, hash + i);
+	view = split_view(job->flow.service);
+	return view ? split_backend_of(view->baseline, hash) : CANARY_NONE;
+}
+
+/* A source at one of the candidates. Returns as nat_find_source(). */
+static __always_inline int split_find_source(struct forward_job *job)
+{
+	__u64 hash = nat_hash(&job->key);
+	__u32 first = job->flow.source;
+	int r = -1;
+
+	for (__u32 i = 0; r < 0 && i <= SPLIT_OTHER_BACKENDS + 1; i++) {
+		__u16 index = split_candidate(job, hash, i);
+		struct canary_backend *backend = index == CANARY_NONE ? NULL : split_backend(index);
+
+		if (!backend)
+			continue;
+		nat_reply_key_to(&job->reply_key, &backend->endpoint);
+		job->flow.backend = index;
+		job->flow.version = backend->version;
+		r = nat_find_source(job, hash, first);
+	}
+	return r;
+}
+
+static __always_inline void split_count_reused(const struct canary_flow *flow)
+{
+	struct tally tally;
+
+	if (account_tally_in(flow, CANARY_STATS_SLOT(flow->version, true), &tally))
+		TALLY(&tally, source_reused);
+}
+
+/*
+ * Gives the flow of the job a source, and where `insert` says so, its place in the table. Returns 0 or a reason; -1
+ * where the table took no entry. Verified by itself.
+ */
+__attribute__((noinline)) int split_open_fullnat(__u32 insert)
+{
+	struct forward_job *job = forward_job();
+	int r;
+
+	if (!job)
+		return CANARY_REASON_rewrite;
+	__builtin_memset(&job->reply, 0, sizeof(job->reply));
+	job->reply.flow = job->key;
+	r = split_find_source(job);
+	if (r < 0)
+		return CANARY_REASON_source_exhausted;
+	if (r > 0)
+		split_count_reused(&job->flow);
+	return insert && bpf_map_update_elem(&flows, &job->key, &job->flow, BPF_ANY) ? -1 : 0;
+}
+
+/* Returns 0 or a reason. */
+static __always_inline int split_take_source(struct forward_job *job, const struct canary_flow_key *key, bool syn,
+					     struct split_found *found)
+{
+	int r;
+
+	job->key = *key;
+	job->flow = found->opened;
+	job->source_count = found->source_count;
+	r = split_open_fullnat(syn);
+	if (r > 0)
+		return r;
+	found->inserted = syn && !r;
+	found->opened.version = job->flow.version;
+	found->opened.backend = job->flow.backend;
+	found->opened.source = job->flow.source;
+	found->opened.source_port = job->flow.source_port;
+	return 0;
+}
+
+/* Where it goes, and as whose. */
+struct split_way {
+	__u16 backend;
+	__u8 mode;
+	__u8 source;
+	__be16 source_port;
+};
+
+static __always_inline struct split_way split_way(const struct canary_flow *flow)
+{
+	struct split_way way = {
+		.backend = flow->backend, .mode = flow->mode, .source = flow->source, .source_port = flow->source_port,
+	};
+
+	return way;
+}
+
+/* Says what the packet of the job shall become. Returns 0 or a reason. */
+static __always_inline int split_job(struct forward_job *job, struct split_way way)
+{
+	struct canary_backend *backend = split_backend(way.backend);
+	__u32 index = way.source;
+	struct canary_source *source = bpf_map_lookup_elem(&sources, &index);
+
+	if (!backend || !source)
+		return CANARY_REASON_no_backend;
+	job->mode = way.mode;
+	flow_endpoint(&job->source, source->addr, way.source_port, job->packet.protocol);
+	job->destination = backend->endpoint;
+	return 0;
+}
+
+/* Makes the job of a packet that is to be sent from here. Returns 0 or a reason. */
+static __always_inline int split_prepare(struct xdp_md *ctx, const struct canary_flow_key *key, const struct packet *p,
+					 struct split_found *found)
+{
+	struct forward_job *job = forward_job();
+	int reason;
+
+	if (!job)
+		return CANARY_REASON_rewrite;
+	reason = forward_parse(ctx);
+	if (reason)
+		return reason;
+	if (!found->opens)
+		return found->in_table ? split_job(job, split_way(found->in_table)) : CANARY_REASON_no_backend;
+	if (found->opened.mode == CANARY_MODE_FULLNAT) {
+		reason = split_take_source(job, key, flow_is_syn(p), found);
+		if (reason)
+			return reason;
+	}
+	return split_job(job, split_way(&found->opened));
+}
+
+/* A packet for no service: the reply to a source that fullnat gave out? */
+static __always_inline int split_reply(struct xdp_md *ctx)
+{
+	if (forward_parse(ctx) || nat_reply(ctx))
+		return -CANARY_REASON_not_service;
+	return forward(ctx);
+}
+
+#endif
