@@ -11,6 +11,8 @@
 
 #include <linux/types.h>
 
+#include <canaryd/counters.h>
+
 #define CANARY_ABI 2 /* raised when a layout below changes; the pin directory carries it */
 
 #define CANARY_NAME_MAX 32 /* bytes of a service's or version's name, the final NUL included */
@@ -255,47 +257,6 @@ struct canary_reply {
 
 /* ---- what is counted ------------------------------------------------------------------------------------- */
 
-/*
- * The indicators of a version or a backend. HAProxy's termination codes in brackets. Every completed request is
- * exactly one of http_2xx … http_5xx, http_upgrade, unparsed, response_timeout, reset_before_response, empty_close,
- * abort_waiting, and in UDP refused; in TCP refused and syn_timeout are requests that got no connection.
- * reset_mid_response is an event of its own, after the response was counted by its class.
- */
-#define CANARY_COUNTERS(X)                                                                                          \
-	X(connections, "flows opened: first SYN, or first datagram")                                                \
-	X(diverted, "flows opened here though they were meant for the canary: the lease was over, or its breaker had tripped") \
-	X(established, "connections answered with a SYN-ACK")                                                       \
-	X(refused, "connections refused by the server [SC]")                                                        \
-	X(syn_timeout, "connections whose SYN stayed unanswered [sC]")                                              \
-	X(reset_before_response, "requests reset by the server before the first byte of a response [SH]")           \
-	X(reset_mid_response, "responses the server broke off with a reset [SD]")                                   \
-	X(empty_close, "requests the server closed without a response")                                             \
-	X(abort_connect, "connections the client gave up before a SYN-ACK [CC]")                                    \
-	X(abort_waiting, "requests the client gave up before a response [CH]")                                      \
-	X(abort_data, "responses the client broke off [CD]")                                                        \
-	X(response_timeout, "requests outstanding for longer than the response timeout [sH]")                       \
-	X(late_response, "responses to a request already counted as timed out")                                     \
-	X(requests, "requests begun")                                                                               \
-	X(http_1xx, "interim HTTP responses; they do not end the request")                                          \
-	X(http_2xx, "HTTP responses, status 200 to 299")                                                            \
-	X(http_3xx, "HTTP responses, status 300 to 399")                                                            \
-	X(http_4xx, "HTTP responses, status 400 to 499")                                                            \
-	X(http_5xx, "HTTP responses, status 500 to 599")                                                            \
-	X(http_upgrade, "HTTP responses 101: the flow leaves the request indicators")                               \
-	X(unparsed, "responses that do not begin with an HTTP/1 status line")                                       \
-	X(multiplexed, "flows with payload during a response: no longer timed")                                     \
-	X(lost_track, "flows first seen in the middle of a stream: in no indicator")                                \
-	X(request_packets, "packets towards the server")                                                            \
-	X(request_bytes, "payload bytes towards the server, each counted once")                                     \
-	X(response_packets, "packets towards the client")                                                           \
-	X(response_bytes, "payload bytes towards the client, each counted once")                                    \
-	X(request_retransmits, "packets towards the server that carried nothing new")                               \
-	X(response_retransmits, "packets towards the client that carried nothing new")                              \
-	X(zero_windows, "packets in which the server advertised a window of zero")                                  \
-	X(rst_invalid, "resets outside the window: passed on, believed by no indicator")                            \
-	X(icmp_errors, "ICMP errors about flows, translated in either direction")                                    \
-	X(source_reused, "connections from a source port the backend may hold in TIME_WAIT: no other was free")
-
 /* `version_stats` (by enum canary_stats_slot below) and `backend_stats` (by backend index), per CPU. */
 struct canary_counters {
 #define X(name, help) __u64 name;
@@ -328,26 +289,6 @@ enum canary_latency {
 
 /* `latency` is indexed by CANARY_LATENCY_SLOT(stats slot, kind), `backend_latency` by (backend index, kind). */
 #define CANARY_LATENCY_SLOT(index, kind) ((index) * CANARY_LATENCIES + (kind))
-
-/* Why a packet was not steered. It was passed on untouched, always; but no_neighbour and too_big say what became of it. */
-#define CANARY_REASONS(X)                                                                                           \
-	X(not_ip, "neither IPv4 nor IPv6")                                                                          \
-	X(not_service, "no service at this address, port and protocol")                                             \
-	X(truncated, "the packet ends inside a header")                                                             \
-	X(malformed, "a header contradicts itself: version, length or data offset")                                 \
-	X(fragment, "a fragment: not all of the datagram's ports can be known")                                     \
-	X(extension_headers, "more IPv6 extension headers than are looked at")                                      \
-	X(other_protocol, "neither TCP nor UDP")                                                                    \
-	X(no_split, "the service has no split yet")                                                                 \
-	X(no_backend, "no version of the service has a usable backend")                                             \
-	X(flow_insert, "the flow table took no entry: steered, but in no indicator")                                \
-	X(rewrite, "the kernel refused to change the packet")                                                       \
-	X(icmp_no_flow, "an ICMP error about a packet of no flow in the table")                                      \
-	X(source_exhausted, "no backend had a source address and port left for the flow (fullnat)")                 \
-	X(no_route, "no route to the backend or the client, or forwarding is off on the interface")                 \
-	X(time_to_live, "it had passed as many routers as it may")                                                  \
-	X(no_neighbour, "sent on by the stack: a neighbour not yet known, or an interface XDP cannot send on")      \
-	X(too_big, "larger than the way to the backend or the client takes: its sender was told")
 
 /* `reasons`: one element, per CPU. */
 struct canary_reasons {
