@@ -283,6 +283,23 @@ static void say_mute(struct api *api, struct daemon_service *service, bool mute,
 	json_decref(body);
 }
 
+/* Out of a start that waits for hooks; a rollout that it was to replace is aborted as ever. */
+static bool gave_up_start(struct daemon_service *service, const char *verb, struct http_response *response)
+{
+	char canary[CANARY_NAME_MAX];
+
+	if (strcmp(verb, "abort") != 0)
+		return false;
+	memcpy(canary, service->starting, sizeof(canary));
+	if (!daemon_abort_start(service) || rollout_is_active(service->rollout))
+		return false;
+	api_answer(response, 200, json_pack("{s:n, s:s, s:s, s:s, s:s, s:s, s:f, s:s}", "id", "service", service->config->name,
+					    "canary", canary, "baseline", rollout_view(service->rollout).baseline, "state",
+					    API_STATE_ABORTED, "phase", API_PHASE_ENDED, "weight", 0.0, "reason",
+					    "aborted by an operator before it began: hooks were being asked"));
+	return true;
+}
+
 static void post_service(struct api *api, const struct http_request *request, const char *rest,
 			 struct http_response *response)
 {
@@ -302,6 +319,8 @@ static void post_service(struct api *api, const struct http_request *request, co
 		say_mute(api, service, slash[1] == 'm', request, response);
 		return;
 	}
+	if (gave_up_start(service, slash + 1, response))
+		return;
 	r = operate(service->rollout, slash + 1, &error);
 	if (r == -ENOSYS)
 		api_answer_error(response, 404, "not_found", "there is no such verb (pause, resume, promote, abort, undo or "

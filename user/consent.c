@@ -98,8 +98,7 @@ void consent_answer(struct consent *consent, bool agrees, const char *why, doubl
 
 static bool hangs(const struct consent *consent, double now_s)
 {
-	return (consent->asked || consent->noes) && !consent->who[consent->at].once &&
-	       now_s - consent->since_s >= CONSENT_AGAIN_S;
+	return (consent->asked || consent->noes) && now_s - consent->since_s >= CONSENT_AGAIN_S;
 }
 
 enum consent_verdict consent_verdict(const struct consent *consent, double now_s, unsigned *ret_who,
@@ -115,7 +114,8 @@ enum consent_verdict consent_verdict(const struct consent *consent, double now_s
 	*ret_who = consent->at < consent->count ? consent->at : 0;
 	if (!all_agree(consent) && hangs(consent, now_s)) {
 		snprintf(why, CONSENT_WHY, "has not answered for %.0f s", now_s - consent->since_s);
-		return CONSENT_REFUSED;
+		/* What does something may take its time. */
+		return consent->who[consent->at].once && !consent->refused ? CONSENT_ASKING : CONSENT_REFUSED;
 	}
 	if (consent->refused) {
 		*ret_who = consent->blamed;

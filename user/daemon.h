@@ -142,6 +142,9 @@ int daemon_resolve_reports(struct daemon *daemon, const json_t *body, uint32_t u
 int daemon_mute(struct daemon *daemon, struct daemon_service *service, const char *sli, double for_s, uid_t uid,
 		char **ret_error);
 
+/* Gives up a start that waits for hooks: its `started` is called with -EBUSY. Whether there was one. */
+bool daemon_abort_start(struct daemon_service *service);
+
 /* Takes the programs off, and all pins away. daemon_tick() must not be called any more. */
 int daemon_detach(struct daemon *daemon, char **ret_error);
 

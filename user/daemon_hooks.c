@@ -113,10 +113,17 @@ int daemon_check_plan(struct daemon_service *service, bool force, char **ret_err
 	return error_set(ret_error, r, "%s (%s; --force starts it all the same)", refusal.what, refusal.mend);
 }
 
+/* `error` is the callee's. */
+static void end_start(struct daemon_service *service, int r, char *error)
+{
+	service->starting[0] = '\0';
+	log_notice("service %s: %s", service->config->name, r ? error ?: strerror(-r) : rollout_view(service->rollout).reason);
+	service->started(service, r, error, service->started_context);
+}
+
 static void on_start_answer(bool agree, const char *sentence, void *context)
 {
 	struct daemon_service *service = context;
-	daemon_started started = service->started;
 	char *error = NULL;
 	int r;
 
@@ -125,9 +132,21 @@ static void on_start_answer(bool agree, const char *sentence, void *context)
 	else
 		r = error_set(&error, -EBUSY, "the rollout of %s is not started: %s (see to it and start again)",
 			      service->starting, sentence);
-	service->starting[0] = '\0';
-	log_notice("service %s: %s", service->config->name, r ? error ?: strerror(-r) : rollout_view(service->rollout).reason);
-	started(service, r, error, service->started_context);
+	end_start(service, r, error);
+}
+
+bool daemon_abort_start(struct daemon_service *service)
+{
+	char *error = NULL;
+	int r;
+
+	if (!*service->starting)
+		return false;
+	hooks_cancel_start(service->hooks);
+	r = error_set(&error, -EBUSY, "the rollout of %s is not started: aborted by an operator while hooks were being asked",
+		      service->starting);
+	end_start(service, r, error);
+	return true;
 }
 
 static struct hooks_message start_message(const struct daemon_service *service, const char *canary, unsigned steps,
@@ -153,8 +172,9 @@ int daemon_start_rollout(struct daemon_service *service, const struct daemon_sta
 	int r;
 
 	if (*service->starting)
-		return error_set(ret_error, -EBUSY, "hooks of service %s are being asked whether %s may start (wait for them)",
-				 service->config->name, service->starting);
+		return error_set(ret_error, -EBUSY, "hooks of service %s are being asked whether %s may start (wait for them, "
+				 "or `canaryctl rollout abort %s`)", service->config->name, service->starting,
+				 service->config->name);
 	r = rollout_propose(service->rollout, start->canary, start->replace, daemon_unix_s(), &decision, &steps, ret_error);
 	if (!r)
 		r = daemon_refuse_reported(service, start->canary, ret_error);

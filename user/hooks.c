@@ -253,6 +253,21 @@ int hooks_ask_start(struct hooks *hooks, const struct hooks_message *start, hook
 	return 0;
 }
 
+void hooks_cancel_start(struct hooks *hooks)
+{
+	asker_clear(&hooks->start);
+}
+
+bool hooks_starting(const struct hooks *hooks, char gate[HOOKS_NAME], char why[CONSENT_WHY])
+{
+	unsigned who;
+
+	if (!hooks->start.stands || consent_verdict(&hooks->start.consent, now_s(), &who, why) == CONSENT_AGREED)
+		return false;
+	say_whom(&hooks->start, who, gate);
+	return true;
+}
+
 /* ---- telling --------------------------------------------------------------------------------------------- */
 
 static void tell_on(struct hooks *hooks);

@@ -58,4 +58,10 @@ typedef void (*hooks_start_answer)(bool agree, const char *sentence, void *conte
  */
 int hooks_ask_start(struct hooks *hooks, const struct hooks_message *start, hooks_start_answer answer, void *context);
 
+/* Gives up the start that is being asked for: no answer comes. Nothing where there is none. */
+void hooks_cancel_start(struct hooks *hooks);
+
+/* Who is being asked whether a start may begin, and what of it, as hooks_ask() says it; false: no start waits. */
+bool hooks_starting(const struct hooks *hooks, char gate[HOOKS_NAME], char why[CONSENT_WHY]);
+
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define WHY_MAX 200
 #define LINE_SHOWN 100
@@ -29,14 +30,23 @@ static void on_command(const struct command_result *result, void *context)
 	finish(context, result->ending == COMMAND_EXITED && result->code == 0, result->sentence);
 }
 
+/* What stands in front of a hook, and wants a login or is sorry, answers for people. */
+static bool is_page(const struct fetch_result *result)
+{
+	return !strncasecmp(result->content_type, "text/html", strlen("text/html"));
+}
+
 static void on_fetched(const struct fetch_result *result, void *context)
 {
 	bool agrees = result->ending == FETCH_OK && result->status >= 200 && result->status < 300;
 	char line[LINE_SHOWN], why[WHY_MAX];
 
 	command_last_line(result->body, line, sizeof(line));
-	snprintf(why, sizeof(why), "%.90s%s%s", result->sentence, *line ? ": " : "", line);
-	finish(context, agrees, why);
+	if (agrees && is_page(result))
+		snprintf(why, sizeof(why), "%.40s with a page of HTML, which is no answer of a hook", result->sentence);
+	else
+		snprintf(why, sizeof(why), "%.90s%s%s", result->sentence, *line ? ": " : "", line);
+	finish(context, agrees && !is_page(result), why);
 }
 
 static int start_command(struct command_runner *commands, const struct config_hook *hook, const char *body,

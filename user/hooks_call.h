@@ -16,9 +16,9 @@ struct hooks_call;
 typedef void (*hooks_call_answer)(bool agrees, const char *why, void *context);
 
 /*
- * A yes is exit status 0, or an HTTP status of 2xx; anything else, an end by signal, silence or garbage, is a no. The
- * command also finds `environment`, "NAME=value" strings with a NULL at the end, in its environment. *ret is valid until
- * the answer. Errors as command_start() and fetch_start().
+ * A yes is exit status 0, or an HTTP status of 2xx without a page of HTML; anything else, an end by signal, silence, a
+ * redirect or garbage, is a no. The command also finds `environment`, "NAME=value" strings with a NULL at the end, in its
+ * environment. *ret is valid until the answer. Errors as command_start() and fetch_start().
  */
 int hooks_call_start(struct fetch *fetch, struct command_runner *commands, const struct config_hook *hook,
 		     const char *body, const char *const *environment, hooks_call_answer answer, void *context,

@@ -380,6 +380,15 @@ static json_t *view_breaker(const struct config_breaker *breaker, const struct r
 			 view_trip(rollout));
 }
 
+static json_t *view_starting(const struct daemon_service *service)
+{
+	char hook[HOOKS_NAME], why[CONSENT_WHY];
+
+	if (!*service->starting || !hooks_starting(service->hooks, hook, why))
+		return json_null();
+	return json_pack("{s:s, s:s, s:s}", "canary", service->starting, "hook", hook, "why", why);
+}
+
 static json_t *view_service(const struct daemon_service *service)
 {
 	struct rollout_view rollout = rollout_view(service->rollout);
@@ -403,6 +412,7 @@ static json_t *view_service(const struct daemon_service *service)
 	set(object, "cohorts", view_cohorts(service));
 	set(object, "mutes", mutes_json(&service->mutes));
 	set(object, "rollout", view_rollout(service));
+	set(object, "starting", view_starting(service));
 	set(object, "failed_flows", view_failed_flows(service));
 	return object;
 }

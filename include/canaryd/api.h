@@ -27,6 +27,7 @@
  *     cohorts,                                       as /v1/services/NAME/cohorts has them
  *     mutes: [{sli, muted, until|null, since, by}],  by operators, who have the last word: before the configuration
  *     rollout: <rollout>|null,                       the last one, running or not
+ *     starting: {canary, hook, why}|null,            a start that waits for hooks: for which one, and what of it
  *     failed_flows: [{t, client, version, backend, kind, waited_seconds}] }   newest first, sampled
  *     rate: attempts per second over the last 10 s; the quantiles are of the last 60 s
  *
@@ -71,6 +72,9 @@
  *                                    that the traffic is not known
  *                                    answered once the hooks that are asked before have agreed; 409: one does not
  * POST /v1/services/NAME/pause | resume | promote | abort | undo | reset-breaker   → <rollout>
+ *                                    abort also gives up a start that waits for hooks, whose POST is then answered with
+ *                                    409; where no rollout is under way its answer has an id of null and no more than
+ *                                    service, canary, baseline, state, phase, weight and reason
  * POST /v1/services/NAME/mute | unmute   {sli, for_s?} → {service, sli, mutes}; mute without for_s: until it is unmuted
  * POST /v1/alerts                    {service, summary, version?, severity?, action?, key?, description?, ttl_s?}
  *                                    → <alert>, 201: someone else, a scanner, an IDS, reports a version as a security

@@ -54,6 +54,27 @@ test_before_start() {
 	rm "$LAB_DIR/freeze.does"
 }
 
+# Started in the background, as it waits for a hook that hangs.
+test_start_hangs() {
+	local starter code
+	echo 'exec sleep 1000' >"$LAB_DIR/freeze.does"
+	start >"$LAB_DIR/start.out" 2>&1 &
+	starter=$!
+	check "a start waits for a hook that hangs" lab_wait_for 20 "the question" is .starting.hook 'freeze (before_start)'
+	check "status names it" grep -qE 'the start of v2 waits: hook freeze' <<<"$(lab_ctl status | tr -s ' \n' ' ')"
+	check "so does why" grep -qE 'the start of v2 waits: hook freeze' <<<"$(lab_ctl rollout why checkout 2>/dev/null | tr -s ' \n' ' ')"
+	check_exit "another start is refused" 1 start
+	check "an operator gets out of it" lab_ctl rollout abort checkout
+	wait "$starter"
+	code=$?
+	check_equal "the start has failed" "$code" 1
+	check "for that reason" grep -q 'not started: aborted by an operator' "$LAB_DIR/start.out"
+	check_equal "no rollout was begun" "$(checkout '[.rollout, .starting]' | tr -d ' \n')" '[null,null]'
+	check_exit "there is nothing more to abort" 1 lab_ctl rollout abort checkout
+	check "and nothing of the hook is left" lab_wait_for 10 "the end of the hook" no_sleep
+	rm "$LAB_DIR/freeze.does"
+}
+
 test_gate() {
 	answer gate 403 'CHG-7 is not approved'
 	check "a start that all agree to" start
@@ -124,6 +145,7 @@ checkout_serve || bail "the servers do not start"
 lab_canaryd "$LAB_DIR/canaryd.yaml" || bail "canaryd does not start"
 lab_start load client "$LAB_BUILD/lab-client" --to "$LAB_VIP4:80" --rate 400 --duration 600 --timeout 3
 test_before_start
+test_start_hangs
 test_gate
 test_gate_hangs
 test_promotion

@@ -63,6 +63,7 @@ struct sink {
 	unsigned status;     /* of the next answers */
 	const char *answer;  /* body of the next answers */
 	const char *location; /* NULL: none */
+	const char *type; /* of the answer; NULL: text/plain */
 	const char *(*choose)(const char *query); /* the body by ?query=; NULL: `answer` */
 	struct sink_request requests[SINK_KEPT];
 	size_t count;
@@ -79,7 +80,7 @@ static inline enum MHD_Result sink_answer(struct sink *sink, struct MHD_Connecti
 
 	if (sink->location)
 		MHD_add_response_header(response, "Location", sink->location);
-	MHD_add_response_header(response, "Content-Type", "text/plain");
+	MHD_add_response_header(response, "Content-Type", sink->type ?: "text/plain");
 	r = MHD_queue_response(connection, sink->status, response);
 	MHD_destroy_response(response);
 	return r;

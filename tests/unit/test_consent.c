@@ -69,7 +69,7 @@ static void all_have_to_agree(void **state)
 	says(&c, 101, CONSENT_ASKING, 1, "is being asked");
 	ask(&c, 101, 1);
 	/* What does something may take its time. */
-	says(&c, 500, CONSENT_ASKING, 1, "is being asked");
+	says(&c, 500, CONSENT_ASKING, 1, "has not answered for 399 s");
 	consent_answer(&c, true, "", 500);
 	says(&c, 500, CONSENT_AGREED, 0, NULL);
 	nobody_is_asked(&c, 505);

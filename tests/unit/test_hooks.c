@@ -261,6 +261,39 @@ static void failures_of_every_kind_are_a_no(void **state)
 	close(fd);
 }
 
+/* What answers 2xx, and yet is no yes; and what would, somewhere else. */
+static void answers_that_are_none_are_a_no(void **state)
+{
+	static char huge[COMMAND_OUTPUT_MAX + 2];
+	static const struct {
+		unsigned status;
+		const char *answer, *type, *location, *why;
+	} cases[] = {
+		{ 200, "<html>sign in", "text/html; charset=utf-8", NULL,
+		  "does not agree: answered 200 with a page of HTML, which is no answer of a hook" },
+		{ 200, huge, NULL, NULL, "does not agree: " },
+		{ 302, "", NULL, "/yes", "does not agree: answered 302" },
+		{ 304, "", NULL, NULL, "does not agree: answered 304" },
+		{ 404, "what?", NULL, NULL, "does not agree: answered 404: what?" },
+		{ 503, "", NULL, NULL, "does not agree: answered 503" },
+	};
+	struct fixture *x = *state;
+
+	memset(huge, 'y', sizeof(huge) - 1);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		sink_set(x->sink, cases[i].status, cases[i].answer);
+		x->sink->type = cases[i].type;
+		x->sink->location = cases[i].location;
+		x->service.hooks_count = 0;
+		add_url(x, CONFIG_HOOK_GATE, "g");
+		build(x);
+		assert_int_equal(ask_until_not(x, CONSENT_ASKING), CONSENT_REFUSED);
+		assert_memory_equal(x->why, cases[i].why, strlen(cases[i].why));
+		assert_int_equal(x->sink->count, i + 1); /* nor is a redirect followed */
+		x->hooks = hooks_free(x->hooks);
+	}
+}
+
 static void a_dropped_question_is_given_up(void **state)
 {
 	struct fixture *x = *state;
@@ -332,6 +365,28 @@ static void a_start_needs_consent(void **state)
 	start(x);
 	assert_false(x->agreed);
 	assert_string_equal(x->sentence, "hook freeze (before_start) does not agree: exit status 1: frozen");
+}
+
+static void a_start_can_be_given_up(void **state)
+{
+	char gate[HOOKS_NAME], why[CONSENT_WHY];
+	struct fixture *x = *state;
+
+	add(x, CONFIG_HOOK_BEFORE_START, "freeze", "sleep 1000");
+	build(x);
+	hooks_cancel_start(x->hooks); /* of none */
+	assert_false(hooks_starting(x->hooks, gate, why));
+	x->decision.kind = POLICY_START;
+	assert_int_equal(hooks_ask_start(x->hooks, &x->message, on_start, x), 0);
+	assert_true(hooks_starting(x->hooks, gate, why));
+	assert_string_equal(gate, "freeze (before_start)");
+	assert_string_equal(why, "is being asked");
+	hooks_cancel_start(x->hooks);
+	assert_false(hooks_starting(x->hooks, gate, why));
+	run_dry(x->event);
+	hooks_turn(x->hooks);
+	assert_false(x->started);
+	assert_int_equal(hooks_ask_start(x->hooks, &x->message, on_start, x), 0); /* and asked for anew */
 }
 
 static void a_start_without_hooks(void **state)
@@ -416,9 +471,11 @@ int main(void)
 		TEST(the_body_says_it_all),
 		TEST(a_no_names_the_gate),
 		TEST(failures_of_every_kind_are_a_no),
+		TEST(answers_that_are_none_are_a_no),
 		TEST(a_dropped_question_is_given_up),
 		TEST(a_failed_step_stays_so_until_it_is_resumed),
 		TEST(a_start_needs_consent),
+		TEST(a_start_can_be_given_up),
 		TEST(a_start_without_hooks),
 		TEST(the_told_hear_of_it_in_order),
 		TEST(telling_in_vain_is_noted),

@@ -13,6 +13,7 @@
 #include "ctl.h"
 #include "field.h"
 #include "rollout_view.h"
+#include "status_view.h"
 #include "story.h"
 #include "wait.h"
 
@@ -25,6 +26,8 @@ static void show(struct ctl *ctl, const json_t *rollout)
 {
 	if (ctl->json)
 		ctl_print_json(ctl, rollout);
+	else if (!json_is_integer(json_object_get(rollout, "id"))) /* one that never began */
+		page_wrap(&ctl->out, TONE_PLAIN, 0, field_text(rollout, "reason", ""));
 	else
 		rollout_view(&ctl->out, rollout, ctl_now());
 }
@@ -236,6 +239,22 @@ static int find_id(struct ctl *ctl, const char *name, long long *ret_id)
 	return newest ? API_EXIT_OK : no_rollout(ctl, name);
 }
 
+/* A start that waits for hooks is no rollout yet. */
+static void say_starting(struct ctl *ctl, const char *name)
+{
+	json_t *status = NULL;
+	const json_t *service;
+	int error;
+	size_t i;
+
+	if (ctl->json || ctl_try(ctl, API_STATUS, &status, &error))
+		return;
+	json_array_foreach(json_object_get(status, "services"), i, service)
+		if (strcmp(field_text(service, "name", ""), name) == 0)
+			status_view_starting(&ctl->out, service);
+	json_decref(status);
+}
+
 int run_rollout_why(struct ctl *ctl, const struct call *call)
 {
 	json_t *rollout;
@@ -243,6 +262,7 @@ int run_rollout_why(struct ctl *ctl, const struct call *call)
 	char *path;
 	int code;
 
+	say_starting(ctl, call_argument(call, 0));
 	code = find_id(ctl, call_argument(call, 0), &id);
 	if (code)
 		return code;

@@ -363,6 +363,19 @@ static void print_mutes(const struct page *page, const json_t *service)
 	}
 }
 
+void status_view_starting(const struct page *page, const json_t *service)
+{
+	const json_t *starting = json_object_get(service, "starting");
+	char sentence[384];
+
+	if (!json_is_object(starting))
+		return;
+	snprintf(sentence, sizeof(sentence), "the start of %s waits: hook %s %s (canaryctl rollout abort %s gives it up)",
+		 field_text(starting, "canary", "?"), field_text(starting, "hook", "?"), field_text(starting, "why", ""),
+		 field_text(service, "name", ""));
+	page_wrap(page, TONE_WARN, 2, sentence);
+}
+
 static void print_service(const struct page *page, const json_t *service, const json_t *alerts, bool verbose, double now)
 {
 	const json_t *versions = json_object_get(service, "versions");
@@ -381,6 +394,7 @@ static void print_service(const struct page *page, const json_t *service, const 
 		page_print(page, TONE_PLAIN, "  every new flow goes to %s\n", field_text(service, "baseline", "?"));
 	}
 	print_mutes(page, service);
+	status_view_starting(page, service);
 	if (json_is_object(rollout))
 		print_rollout(page, rollout, verbose, now);
 	print_versions(page, versions, verbose);

@@ -14,4 +14,7 @@
  */
 void status_view(const struct page *page, const json_t *status, const char *only, bool verbose, double now);
 
+/* A start that waits for hooks, and for which; nothing where there is none. */
+void status_view_starting(const struct page *page, const json_t *service);
+
 #endif
