@@ -37,6 +37,8 @@
 #define CONFIG_ALERTS_MAX 16 /* receivers */
 #define CONFIG_URL_MAX 256   /* bytes of a URL, NUL included */
 #define CONFIG_COMMAND_MAX 512
+#define CONFIG_ARGV_MAX 32
+#define CONFIG_ARGUMENT_MAX 256 /* bytes, NUL included */
 #define CONFIG_UNIT_MAX 108 /* bytes of a systemd unit's name, NUL included */
 
 enum config_on_fail {
@@ -145,11 +147,18 @@ struct config_rollout {
 	double adaptive_growth;
 };
 
+struct config_argument {
+	char text[CONFIG_ARGUMENT_MAX];
+};
+
+/* One of command, argv and url. */
 struct config_hook {
 	enum config_hook_on on;
 	char name[CANARY_NAME_MAX]; /* of its own in the service; given one where the file has none */
-	char command[CONFIG_COMMAND_MAX]; /* this or the other */
-	char url[CONFIG_URL_MAX];
+	char command[CONFIG_COMMAND_MAX]; /* for /bin/sh; "": none */
+	struct config_argument *argv;     /* a program and its arguments; none: no program */
+	uint32_t argv_count;
+	char url[CONFIG_URL_MAX]; /* "": none */
 	double timeout_s;
 	uint32_t retries;
 };

@@ -98,6 +98,9 @@ static const cyaml_schema_value_t backend_value = {
 static const cyaml_schema_value_t source_value = {
 	CYAML_VALUE_STRING(CYAML_FLAG_DEFAULT, struct config_source, 1, ADDRESS_MAX - 1),
 };
+static const cyaml_schema_value_t argument_value = {
+	CYAML_VALUE_STRING(CYAML_FLAG_DEFAULT, struct config_argument, 0, CONFIG_ARGUMENT_MAX - 1),
+};
 static const cyaml_schema_value_t day_value = {
 	CYAML_VALUE_ENUM(CYAML_FLAG_STRICT, struct config_day, days, COUNT(days)),
 };
@@ -145,6 +148,8 @@ _Static_assert(offsetof(struct config_source, address) == 0, "the text comes fir
 	  NULL, 0, 0, NULL, "what it is called in reasons and logs; without one: as `on`, and its number")          \
 	X(CYAML_FIELD_STRING("command", MAY, struct config_hook, command, 1),                                       \
 	  NULL, 0, 0, NULL, "a line for /bin/sh, which gets JSON on stdin; or")                                     \
+	X(CYAML_FIELD_SEQUENCE("argv", LIST | MAY, struct config_hook, argv, &argument_value, 0, CONFIG_ARGV_MAX),  \
+	  NULL, 0, 0, NULL, "a program and its arguments, without a shell, which gets the same; or")                \
 	X(CYAML_FIELD_STRING("url", MAY, struct config_hook, url, 1),                                               \
 	  NULL, 0, 0, NULL, "an http or https URL that JSON is sent to by POST")                                    \
 	X(CYAML_FIELD_FLOAT("timeout_s", MAY, struct config_hook, timeout_s),                                       \

@@ -20,10 +20,14 @@ static void check_way(const struct config_hook *hook, struct config_problems *pr
 {
 	const char *problem = *hook->url ? url_problem(hook->url) : NULL;
 
-	if (!*hook->command && !*hook->url)
-		config_problem(problems, path, "does nothing (give it a command or a url)");
-	if (*hook->command && *hook->url)
-		config_problem(problems, path, "has both a command and a url (make it two hooks)");
+	int ways = !!*hook->command + !!hook->argv_count + !!*hook->url;
+
+	if (!ways)
+		config_problem(problems, path, "does nothing (give it a command, an argv or a url)");
+	if (ways > 1)
+		config_problem(problems, path, "has more than one of command, argv and url (make them hooks of their own)");
+	if (hook->argv_count && !*hook->argv[0].text)
+		config_problem(problems, path, "argv[0] is empty (name a program)");
 	if (problem)
 		config_problem(problems, path, "\"%.60s\" %s", hook->url, problem);
 }

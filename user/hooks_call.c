@@ -52,11 +52,14 @@ static void on_fetched(const struct fetch_result *result, void *context)
 static int start_command(struct command_runner *commands, const struct config_hook *hook, const char *body,
 			 const char *const *environment, struct hooks_call *call)
 {
+	const char *argv[CONFIG_ARGV_MAX + 1] = { NULL };
 	const struct command_request request = {
-		.line = hook->command, .environment = environment, .input = body, .input_size = strlen(body),
+		.line = hook->argv_count ? NULL : hook->command, .argv = argv, .environment = environment, .input = body, .input_size = strlen(body),
 		.timeout_ms = (uint64_t)(hook->timeout_s * 1e3),
 	};
 
+	for (uint32_t i = 0; i < hook->argv_count && i < CONFIG_ARGV_MAX; i++)
+		argv[i] = hook->argv[i].text;
 	return command_start(commands, &request, on_command, call, &call->command);
 }
 

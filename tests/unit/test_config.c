@@ -66,6 +66,7 @@ static const char full[] =
 	"    hooks:\n"
 	"      - {on: gate, name: tickets, command: 'jq -e .canary | grep -q \"it''s\"', timeout_s: 2.5, retries: 3}\n"
 	"      - {on: rolled_back, url: 'http://hooks.example:8080/canary?x=1&y=2'}\n"
+	"      - {on: promoted, name: party, argv: [/usr/bin/wall, 'it''s $HOME; no shell', '']}\n"
 	"  - name: web.2_x-y\n"
 	"    vip: 192.0.2.10:80\n"
 	"    baseline: blue\n"
@@ -235,7 +236,10 @@ static void test_hooks(void **state)
 	const struct config_hook *hooks = config->services[0].hooks;
 
 	(void)state;
-	assert_int_equal(config->services[0].hooks_count, 2);
+	assert_int_equal(config->services[0].hooks_count, 3);
+	assert_int_equal(hooks[2].argv_count, 3);
+	assert_string_equal(hooks[2].argv[1].text, "it's $HOME; no shell");
+	assert_string_equal(hooks[2].argv[2].text, "");
 	assert_int_equal(hooks[0].on, CONFIG_HOOK_GATE);
 	assert_string_equal(hooks[0].command, "jq -e .canary | grep -q \"it's\"");
 	assert_true(hooks[0].timeout_s == 2.5 && hooks[0].retries == 3 && hooks[1].timeout_s == 10);

@@ -2,158 +2,9 @@
 /* Hooks with real commands and a real server on loopback: who is asked, when, with what; and who is told. */
 #include "user/hooks.h"
 
-#include <errno.h>
 #include <jansson.h>
-#include <sys/stat.h>
 
-#include "tests/unit/event_fixture.h"
-
-struct fixture {
-	sd_event *event;
-	struct fetch *fetch;
-	struct command_runner *commands;
-	struct hooks *hooks;
-	struct sink *sink;
-	struct config_hook hook[8];
-	struct config_service service;
-	struct policy_decision decision;
-	struct hooks_message message;
-	char gate[HOOKS_NAME];
-	char why[CONSENT_WHY];
-	char dir[64];
-	char notes[1024];
-	unsigned n_notes;
-	bool started, agreed;
-	char sentence[256];
-};
-
-static void on_note(int64_t rollout, const char *sentence, void *context)
-{
-	struct fixture *x = context;
-
-	assert_int_equal(rollout, 7);
-	x->n_notes++;
-	snprintf(x->notes, sizeof(x->notes), "%s", sentence);
-}
-
-static int set_up(void **state)
-{
-	struct fixture *x = calloc(1, sizeof(*x));
-
-	assert_true(sd_event_new(&x->event) >= 0);
-	assert_int_equal(fetch_new(x->event, &x->fetch), 0);
-	assert_int_equal(command_runner_new(x->event, &x->commands), 0);
-	x->sink = sink_new();
-	strcpy(x->dir, "/tmp/canaryd-test-hooks-XXXXXX");
-	assert_non_null(mkdtemp(x->dir));
-	strcpy(x->service.name, "checkout");
-	x->service.hooks = x->hook;
-	x->decision = (struct policy_decision){ .kind = POLICY_ADVANCE, .step = 1, .weight_from = 0.05, .weight_to = 0.25,
-						.sli = "errors", .value = 44, .bound = 20, .counts = { 1000, 1, 50, 0 },
-						.reason = "step 1 of 3 passed" };
-	x->message = (struct hooks_message){ 7, "checkout", "v2", "v1", "running", "step", 3, &x->decision };
-	*state = x;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *x = *state;
-	char line[128];
-
-	hooks_free(x->hooks);
-	fetch_free(x->fetch);
-	command_runner_free(x->commands);
-	sink_free(x->sink);
-	sd_event_unref(x->event);
-	snprintf(line, sizeof(line), "rm -r %s", x->dir);
-	assert_int_equal(system(line), 0);
-	free(x);
-	return 0;
-}
-
-static struct config_hook *add(struct fixture *x, enum config_hook_on on, const char *name, const char *format, ...)
-{
-	struct config_hook *hook = &x->hook[x->service.hooks_count++];
-	va_list arguments;
-
-	*hook = (struct config_hook){ .on = on, .timeout_s = 10 };
-	strcpy(hook->name, name);
-	va_start(arguments, format);
-	vsnprintf(hook->command, sizeof(hook->command), format, arguments);
-	va_end(arguments);
-	return hook;
-}
-
-static void add_url(struct fixture *x, enum config_hook_on on, const char *name)
-{
-	struct config_hook *hook = add(x, on, name, "%s", "");
-
-	snprintf(hook->url, sizeof(hook->url), "%s/%s", x->sink->url, name);
-}
-
-static void build(struct fixture *x)
-{
-	const struct hooks_environment environment = { x->fetch, x->commands, on_note, x };
-
-	assert_int_equal(hooks_new(&environment, &x->service, &x->hooks), 0);
-}
-
-static enum consent_verdict ask(struct fixture *x)
-{
-	enum consent_verdict verdict = hooks_ask(x->hooks, &x->message, x->gate, x->why);
-
-	hooks_turn(x->hooks);
-	return verdict;
-}
-
-/* Ticks, until the verdict is another than `from`. */
-static enum consent_verdict ask_until_not(struct fixture *x, enum consent_verdict from)
-{
-	enum consent_verdict verdict;
-
-	for (int i = 0; (verdict = ask(x)) == from; i++) {
-		assert_true(i < 3000);
-		assert_true(sd_event_run(x->event, 10000) >= 0);
-	}
-	return verdict;
-}
-
-static void turn_until_note(struct fixture *x, unsigned notes)
-{
-	for (int i = 0; x->n_notes < notes; i++) {
-		assert_true(i < 3000);
-		assert_true(sd_event_run(x->event, 10000) >= 0);
-		hooks_turn(x->hooks);
-	}
-}
-
-static void read_file(struct fixture *x, const char *name, char *text, size_t size)
-{
-	char path[128];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/%s", x->dir, name);
-	file = fopen(path, "re");
-	memset(text, 0, size);
-	if (!file)
-		return;
-	assert_true(fread(text, 1, size - 1, file) < size);
-	fclose(file);
-}
-
-static void wait_for_file(struct fixture *x, const char *name, const char *wanted)
-{
-	char text[256] = "";
-
-	for (int i = 0; strcmp(text, wanted); i++) {
-		if (i > 3000)
-			fail_msg("%s holds \"%s\"", name, text);
-		assert_true(sd_event_run(x->event, 10000) >= 0);
-		hooks_turn(x->hooks);
-		read_file(x, name, text, sizeof(text));
-	}
-}
+#include "tests/unit/hooks_fixture.h"
 
 /* ---- asked ---- */
 
@@ -294,6 +145,25 @@ static void answers_that_are_none_are_a_no(void **state)
 	}
 }
 
+/* A program gets its arguments as they are. */
+static void without_a_shell(void **state)
+{
+	static struct config_argument argv[] = { { "grep" }, { "-q" }, { "\"event\":\"gate\".*$HOME;" } };
+	struct fixture *x = *state;
+	struct config_hook *hook = add(x, CONFIG_HOOK_GATE, "g", "%s", "");
+
+	hook->argv = argv;
+	hook->argv_count = 3;
+	strcpy(x->decision.reason, "$HOME; true");
+	build(x);
+	assert_int_equal(ask_until_not(x, CONSENT_ASKING), CONSENT_AGREED);
+	x->hooks = hooks_free(x->hooks);
+	strcpy(argv[0].text, "/no/such/program");
+	build(x);
+	assert_int_equal(ask_until_not(x, CONSENT_ASKING), CONSENT_REFUSED);
+	assert_string_equal(x->why, "does not agree: No such file or directory");
+}
+
 static void a_dropped_question_is_given_up(void **state)
 {
 	struct fixture *x = *state;
@@ -322,82 +192,6 @@ static void a_failed_step_stays_so_until_it_is_resumed(void **state)
 	hooks_decided(x->hooks, &x->message);
 	x->message.decision = &x->decision;
 	assert_int_equal(ask_until_not(x, CONSENT_ASKING), CONSENT_AGREED);
-}
-
-/* ---- starts ---- */
-
-static void on_start(bool agree, const char *sentence, void *context)
-{
-	struct fixture *x = context;
-
-	x->started = true;
-	x->agreed = agree;
-	snprintf(x->sentence, sizeof(x->sentence), "%s", sentence);
-}
-
-static void start(struct fixture *x)
-{
-	x->started = false;
-	x->decision.kind = POLICY_START;
-	x->message.rollout = 0;
-	assert_int_equal(hooks_ask_start(x->hooks, &x->message, on_start, x), 0);
-	assert_int_equal(hooks_ask_start(x->hooks, &x->message, on_start, x), -EBUSY);
-	for (int i = 0; !x->started; i++) {
-		assert_true(i < 3000);
-		assert_true(sd_event_run(x->event, 10000) >= 0);
-		hooks_turn(x->hooks);
-	}
-}
-
-static void a_start_needs_consent(void **state)
-{
-	struct fixture *x = *state;
-
-	add(x, CONFIG_HOOK_BEFORE_START, "freeze", "grep -q '\"rollout\":null' && test ! -e %s/freeze || { echo frozen; exit 1; }",
-	    x->dir);
-	add(x, CONFIG_HOOK_BEFORE_STEP, "scale", "echo $CANARYD_EVENT >>%s/freeze", x->dir);
-	add(x, CONFIG_HOOK_GATE, "gate", "exit 1");
-	build(x);
-	start(x);
-	assert_true(x->agreed);
-	assert_string_equal(x->sentence, "");
-	wait_for_file(x, "freeze", "before_step\n");
-	start(x);
-	assert_false(x->agreed);
-	assert_string_equal(x->sentence, "hook freeze (before_start) does not agree: exit status 1: frozen");
-}
-
-static void a_start_can_be_given_up(void **state)
-{
-	char gate[HOOKS_NAME], why[CONSENT_WHY];
-	struct fixture *x = *state;
-
-	add(x, CONFIG_HOOK_BEFORE_START, "freeze", "sleep 1000");
-	build(x);
-	hooks_cancel_start(x->hooks); /* of none */
-	assert_false(hooks_starting(x->hooks, gate, why));
-	x->decision.kind = POLICY_START;
-	assert_int_equal(hooks_ask_start(x->hooks, &x->message, on_start, x), 0);
-	assert_true(hooks_starting(x->hooks, gate, why));
-	assert_string_equal(gate, "freeze (before_start)");
-	assert_string_equal(why, "is being asked");
-	hooks_cancel_start(x->hooks);
-	assert_false(hooks_starting(x->hooks, gate, why));
-	run_dry(x->event);
-	hooks_turn(x->hooks);
-	assert_false(x->started);
-	assert_int_equal(hooks_ask_start(x->hooks, &x->message, on_start, x), 0); /* and asked for anew */
-}
-
-static void a_start_without_hooks(void **state)
-{
-	struct fixture *x = *state;
-
-	add(x, CONFIG_HOOK_GATE, "gate", "exit 1");
-	build(x);
-	x->decision.kind = POLICY_START;
-	assert_int_equal(hooks_ask_start(x->hooks, &x->message, on_start, x), 1);
-	assert_false(x->started);
 }
 
 /* ---- told ---- */
@@ -463,7 +257,6 @@ static void a_rollback_waits_for_nobody(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(none_agree_at_once),
 		TEST(gates_then_steps),
@@ -472,11 +265,9 @@ int main(void)
 		TEST(a_no_names_the_gate),
 		TEST(failures_of_every_kind_are_a_no),
 		TEST(answers_that_are_none_are_a_no),
+		TEST(without_a_shell),
 		TEST(a_dropped_question_is_given_up),
 		TEST(a_failed_step_stays_so_until_it_is_resumed),
-		TEST(a_start_needs_consent),
-		TEST(a_start_can_be_given_up),
-		TEST(a_start_without_hooks),
 		TEST(the_told_hear_of_it_in_order),
 		TEST(telling_in_vain_is_noted),
 		TEST(what_waits_is_bounded),
