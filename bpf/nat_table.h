@@ -82,7 +82,8 @@ static __always_inline int nat_find_source(struct forward_job *job, __u64 hash, 
 /* ---- the reply ----------------------------------------------------------------------------------------------- */
 
 /* The status of the response that begins here; after a "100 Continue" that travels with it, the one behind. */
-static __always_inline __u32 nat_status(struct xdp_md *ctx, const struct forward_job *job, const struct canary_flow *flow)
+static __always_inline __u32 nat_status(const struct xdp_md *ctx, const struct forward_job *job,
+					const struct canary_flow *flow)
 {
 	__u32 offset = job->payload + telemetry_response_offset(flow, &job->packet);
 	__u8 *line = forward_at(ctx, offset, HTTP_STATUS_LINE);

@@ -5,6 +5,7 @@
  */
 #include <linux/bpf.h>
 #include "account.h"
+#include "forward_too_big.h"
 #include "maps.h"
 #include "parse.h"
 #include "rewrite.h"
@@ -238,7 +239,7 @@ int canary_split(struct xdp_md *ctx)
 		return verdict;
 	if (verdict)
 		account_reason(-verdict);
-	return XDP_PASS;
+	return verdict == -CANARY_REASON_too_big ? forward_too_big(ctx, 0) : XDP_PASS;
 }
 
 static __always_inline void split_explain_weights(struct canary_explain *answer, const struct canary_service *service,

@@ -62,6 +62,6 @@
 	X(no_route, "no route to the backend or the client, or forwarding is off on the interface")                 \
 	X(time_to_live, "it had passed as many routers as it may")                                                  \
 	X(no_neighbour, "sent on by the stack: a neighbour not yet known, or an interface XDP cannot send on")      \
-	X(too_big, "larger than the way to the backend or the client takes: its sender was told")
+	X(too_big, "larger than the way to the backend or the client takes: its sender is told, where it can be")
 
 #endif

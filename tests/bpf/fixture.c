@@ -389,22 +389,27 @@ void fixture_answer(struct fixture *f, const struct packet_spec *spec)
 	assert_memory_equal(packet.data, expected.data, packet.len);
 }
 
-void fixture_sweep(struct fixture *f)
+static void walk(struct bpf_program *program, int map)
 {
-	union bpf_iter_link_info info = { .map.map_fd = f->flows };
+	union bpf_iter_link_info info = { .map.map_fd = map };
 	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info, .link_info_len = sizeof(info));
-	struct bpf_link *link;
+	struct bpf_link *link = bpf_program__attach_iter(program, &options);
 	char buffer[64];
 	int iterator;
 
-	load_sweep(f);
-	link = bpf_program__attach_iter(f->sweep->progs.canary_sweep, &options);
 	assert_non_null(link);
 	iterator = bpf_iter_create(bpf_link__fd(link));
 	assert_true(iterator >= 0);
 	assert_int_equal(read(iterator, buffer, sizeof(buffer)), 0);
 	close(iterator);
 	bpf_link__destroy(link);
+}
+
+void fixture_sweep(struct fixture *f)
+{
+	load_sweep(f);
+	walk(f->sweep->progs.canary_sweep, f->flows);
+	walk(f->sweep->progs.canary_sweep_replies, f->replies);
 }
 
 void fixture_explain(const struct fixture *f, struct canary_explain *question)

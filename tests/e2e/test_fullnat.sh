@@ -106,6 +106,33 @@ test_udp() {
 	lab_tell udp clear >/dev/null
 }
 
+reason() { lab_pinned reasons | jq --arg name "$1" '[.[].formatted.values[].value[$name]] | add'; }
+
+# The first packets to a neighbour go by the stack, which asks who it is; none is lost, and their source is no martian.
+test_neighbours() {
+	local before
+	before=$(reason no_neighbour)
+	lab_ns node ip neigh flush dev to-b1
+	lab_ns node ip neigh flush dev node0
+	agree "an unknown neighbour" two-old "$LAB_VIP4:80" '.responses["2xx"]'
+	check_within "the stack sent on" "$(($(reason no_neighbour) - before))" 1 100000
+}
+
+# A path of 1,280 bytes to the backend: the client is told, sends smaller packets, and its long request arrives.
+test_path_mtu() {
+	local address before
+	before=$(reason too_big)
+	lab_ns node ip route replace 10.77.1.2/32 dev to-b1 mtu lock 1280
+	lab_ns node ip -6 route replace fd00:77:1::2/128 dev to-b1 mtu lock 1280
+	for address in "$LAB_VIP4" "[$LAB_VIP6]"; do
+		check "a request of 4,000 bytes to $address is answered" lab_ns client curl --silent --fail --max-time 30 \
+			--header "X-Long: $(printf '%04000d' 0)" "http://$address/"
+	done
+	lab_ns node ip route del 10.77.1.2/32 dev to-b1
+	lab_ns node ip -6 route del fd00:77:1::2/128 dev to-b1
+	check_within "the client was told" "$(($(reason too_big) - before))" 2 100
+}
+
 # Half of the flows go to the canary, and the client has from it what the kernel counted.
 test_split() {
 	check "a rollout begins" lab_ctl rollout start two
@@ -127,5 +154,7 @@ lab_canaryd "$LAB_DIR/canaryd.yaml" || bail "canaryd does not start"
 test_tcp
 test_servers
 test_udp
+test_neighbours
 test_split
+test_path_mtu
 plan
