@@ -305,7 +305,8 @@ static bool may_say(struct daemon_service *service)
 	return true;
 }
 
-static void record_tick(struct daemon *daemon, const struct daemon_service *service, const struct rollout_view *view)
+/* Before the rollout's tick, which may end it. */
+static void begin_record(struct daemon *daemon, const struct daemon_service *service, const struct rollout_view *view)
 {
 	bool active = rollout_is_active(service->rollout);
 	struct record *record;
@@ -321,7 +322,18 @@ static void record_tick(struct daemon *daemon, const struct daemon_service *serv
 	snprintf(record->service, sizeof(record->service), "%s", service->config->name);
 	snprintf(record->baseline, sizeof(record->baseline), "%s", view->baseline);
 	snprintf(record->canary, sizeof(record->canary), "%s", active ? view->canary : "");
-	recorder_add(daemon->recorder, record, daemon_monotonic_ns(), daemon_unix_s());
+}
+
+/* After it: what it was told from elsewhere is known then. */
+static void write_record(struct daemon *daemon, const struct daemon_service *service, uint64_t now_ns, double unix_s)
+{
+	struct record *record = &daemon->record;
+
+	if (!daemon->recorder)
+		return;
+	if (record->rollout != RECORD_NO_ROLLOUT)
+		record->outside = record_outside(rollout_view(service->rollout).finding);
+	recorder_add(daemon->recorder, record, now_ns, unix_s);
 }
 
 /* How long the host was suspended since the last call: the monotonic clock stood still meanwhile, this one did not. */
@@ -337,16 +349,18 @@ static uint64_t asleep_ns(struct daemon *daemon)
 static void tick_service(struct daemon *daemon, struct daemon_service *service)
 {
 	struct rollout_view view = rollout_view(service->rollout);
+	uint64_t now_ns = daemon_monotonic_ns(); /* at once: a stall in between would look like a clock that is set */
+	double unix_s = daemon_unix_s();
 	char *error = NULL;
 	int r;
 
-	sampler_read(service->sampler, view.baseline, view.canary, view.weight_applied, daemon_monotonic_ns(),
-		     &service->sample);
+	sampler_read(service->sampler, view.baseline, view.canary, view.weight_applied, now_ns, &service->sample);
 	service->sample.asleep_ns = daemon->asleep_ns;
 	daemon_tick_mutes(daemon, service);
 	daemon_look(service, &view);
-	record_tick(daemon, service, &view);
-	r = rollout_tick(service->rollout, &service->sample, daemon_unix_s(), &error);
+	begin_record(daemon, service, &view);
+	r = rollout_tick(service->rollout, &service->sample, unix_s, &error);
+	write_record(daemon, service, now_ns, unix_s);
 	if (r > 0)
 		log_notice("service %s: %s", service->config->name, rollout_view(service->rollout).reason);
 	if (r < 0 && may_say(service))

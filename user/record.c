@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Lines ↔ ticks. The reader takes any writer's JSON and says where it does not understand it; the writer writes an
- * edge a little short, to six digits, so that it falls into its own bucket wherever it is read.
+ * Lines → ticks. The reader takes any writer's JSON and says where it does not understand it.
  */
 #include "user/record.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -15,7 +13,6 @@
 #include "user/record_ttfb.h"
 
 #define LARGEST 1e15 /* counts and seconds beyond are a mistake; sums of them still fit */
-#define SHORT_OF_EDGE (1 - 1e-5)
 
 #define SAY(error, ...) (snprintf(error, RECORD_ERROR, __VA_ARGS__), -EINVAL)
 
@@ -279,6 +276,43 @@ static int read_externals(const json_t *slis, const json_t *muted, struct sample
 	return 0;
 }
 
+/* ---- reading what the daemon knew ------------------------------------------------------------------------ */
+
+static int read_seconds(const json_t *line, const char *name, double *ret, char *error)
+{
+	const json_t *value = json_object_get(line, name);
+
+	return value ? read_number(value, &(struct place){ .field = name }, ret, error) : 0;
+}
+
+/* False where there is no such text. */
+static bool read_text(const json_t *object, const char *name, char *ret, size_t size)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	if (text)
+		snprintf(ret, size, "%s", text);
+	return text;
+}
+
+static int read_outside(const json_t *line, struct record_outside *ret, char *error)
+{
+	const json_t *gate = json_object_get(line, "gate");
+	char verdict[16] = "";
+
+	if (read_seconds(line, "clock_step", &ret->clock_step_s, error) || read_seconds(line, "asleep", &ret->asleep_s, error))
+		return -EINVAL;
+	ret->blackout = read_text(line, "blackout", ret->blackout_until, sizeof(ret->blackout_until));
+	ret->gates_closed = read_text(gate, "name", ret->gate, sizeof(ret->gate)) &&
+			    read_text(gate, "why", ret->gate_why, sizeof(ret->gate_why)) &&
+			    read_text(gate, "verdict", verdict, sizeof(verdict));
+	ret->gate_refused = strcmp(verdict, "refused") == 0;
+	ret->gate_failed = strcmp(verdict, "failed") == 0;
+	if (gate && (!ret->gates_closed || !(ret->gate_refused || ret->gate_failed || strcmp(verdict, "asking") == 0)))
+		return SAY(error, "gate is not {\"name\": NAME, \"why\": TEXT, \"verdict\": \"asking\", \"refused\" or \"failed\"}");
+	return 0;
+}
+
 /* ---- reading a line -------------------------------------------------------------------------------------- */
 
 static int read_line(json_t *line, const struct record_ttfbs *taken, struct record *ret, char *error)
@@ -292,7 +326,8 @@ static int read_line(json_t *line, const struct record_ttfbs *taken, struct reco
 	    read_elapsed(json_object_get(line, "elapsed"), &ret->elapsed_s, error) ||
 	    read_weight(json_object_get(line, "weight"), &ret->sample.weight, error) ||
 	    read_rollout(json_object_get(line, "rollout"), &ret->rollout, error) ||
-	    read_externals(json_object_get(line, "slis"), json_object_get(line, "muted"), &ret->sample, error))
+	    read_externals(json_object_get(line, "slis"), json_object_get(line, "muted"), &ret->sample, error) ||
+	    read_outside(line, &ret->outside, error))
 		return -EINVAL;
 	if (service && (!json_is_string(service) || read_name(json_string_value(service), ret->service, "service", error)))
 		return SAY(error, "service is not a name of 1 to %d bytes", RECORD_NAME - 1);
@@ -301,7 +336,8 @@ static int read_line(json_t *line, const struct record_ttfbs *taken, struct reco
 	json_object_foreach(versions, name, version)
 		if (read_version(ret, name, version, taken, error))
 			return -EINVAL;
-	ret->sample.suspect = json_is_true(json_object_get(line, "suspect"));
+	ret->sample.suspect = json_is_true(json_object_get(line, "suspect")) ||
+			      read_text(line, "suspect", ret->sample.suspect_why, sizeof(ret->sample.suspect_why));
 	return 0;
 }
 
@@ -336,117 +372,29 @@ int record_parse(const char *line, size_t length, struct record *ret, char error
 	return r;
 }
 
-/* ---- writing --------------------------------------------------------------------------------------------- */
+/* ---- to and from a finding ------------------------------------------------------------------------------- */
 
-static void print_edge(unsigned bucket, FILE *out)
+struct record_outside record_outside(const struct finding *finding)
 {
-	double edge = histogram_upper_s(bucket);
+	struct record_outside outside = {
+		.clock_step_s = finding->clock_step_s,
+		.asleep_s = finding->asleep_s,
+		.blackout = finding->blackout,
+		.gates_closed = finding->gates_closed,
+		.gate_refused = finding->gate_refused,
+		.gate_failed = finding->gate_failed,
+	};
 
-	if (isinf(edge))
-		fputs("null", out);
-	else
-		fprintf(out, "%.6g", edge * SHORT_OF_EDGE);
+	memcpy(outside.blackout_until, finding->blackout_until, sizeof(outside.blackout_until));
+	memcpy(outside.gate, finding->gate, sizeof(outside.gate));
+	memcpy(outside.gate_why, finding->gate_why, sizeof(outside.gate_why));
+	return outside;
 }
 
-static void print_ttfb(const struct histogram *h, FILE *out)
+void record_give_outside(const struct record_outside *outside, struct finding *finding)
 {
-	const char *comma = "";
-
-	fputs(",\"ttfb\":[", out);
-	for (unsigned i = 0; i < CANARY_HISTOGRAM_BUCKETS; i++) {
-		if (h->bucket[i] == 0)
-			continue;
-		fprintf(out, "%s[", comma);
-		print_edge(i, out);
-		fprintf(out, ",%" PRIu64 "]", h->bucket[i]);
-		comma = ",";
-	}
-	fputc(']', out);
-}
-
-static void print_version(const char *name, const char *role, const struct sample_version *v, FILE *out)
-{
-	fprintf(out, "\"%s\":{\"role\":\"%s\",\"attempts\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"backends\":{", name, role,
-		v->attempts, v->failed);
-	for (unsigned i = 0; i < v->n_backends; i++)
-		fprintf(out, "%s\"%s\":[%" PRIu64 ",%" PRIu64 "]", i ? "," : "", v->backend[i].address,
-			v->backend[i].attempts, v->backend[i].failed);
-	fputc('}', out);
-	print_ttfb(&v->ttfb, out);
-	fputc('}', out);
-}
-
-static void print_text(const char *text, FILE *out)
-{
-	json_t *string = json_string(text);
-
-	if (!string || json_dumpf(string, out, JSON_ENCODE_ANY))
-		fputs("\"\"", out); /* not UTF-8 */
-	json_decref(string);
-}
-
-static void print_value(double value, FILE *out)
-{
-	if (isfinite(value))
-		fprintf(out, "%.17g", value);
-	else
-		fputs("null", out);
-}
-
-static void print_external(const struct sample_external *e, FILE *out)
-{
-	fprintf(out, "{\"state\":\"%s\",\"fresh\":%s,\"baseline\":[%" PRIu64 ",%" PRIu64 "],\"canary\":[%" PRIu64 ",%" PRIu64
-		"],\"value\":[", finding_state_name(e->state), e->fresh ? "true" : "false", e->baseline_n, e->baseline_y,
-		e->canary_n, e->canary_y);
-	print_value(e->baseline, out);
-	fputc(',', out);
-	print_value(e->canary, out);
-	fputs("],\"said\":", out);
-	print_text(e->said, out);
-	fputc('}', out);
-}
-
-static void print_externals(const struct sample *s, FILE *out)
-{
-	const char *comma = ",\"muted\":[";
-	unsigned n = FINDING_EXTERNALS;
-
-	for (unsigned i = 0; i < FINDING_SLIS; i++) {
-		if (!s->muted[i])
-			continue;
-		fprintf(out, "%s%u", comma, i);
-		comma = ",";
-	}
-	fputs(*comma && !comma[1] ? "]" : "", out);
-	while (n > 0 && s->external[n - 1].state == FINDING_STATE_WAITING && !s->external[n - 1].fresh)
-		n--;
-	for (unsigned i = 0; i < n; i++) {
-		fputs(i ? "," : ",\"slis\":[", out);
-		print_external(&s->external[i], out);
-	}
-	fputs(n ? "]" : "", out);
-}
-
-void record_print(const struct record *record, FILE *out)
-{
-	fprintf(out, "{\"t\":%.3f,\"weight\":%.9g", record->t, record->sample.weight);
-	if (*record->service)
-		fprintf(out, ",\"service\":\"%s\"", record->service);
-	if (!isnan(record->elapsed_s))
-		fprintf(out, ",\"elapsed\":%.9f", record->elapsed_s);
-	if (record->rollout > 0)
-		fprintf(out, ",\"rollout\":%" PRIi64, record->rollout);
-	else if (record->rollout == RECORD_NO_ROLLOUT)
-		fputs(",\"rollout\":null", out);
-	if (record->sample.suspect)
-		fputs(",\"suspect\":true", out);
-	print_externals(&record->sample, out);
-	fputs(",\"versions\":{", out);
-	if (*record->baseline)
-		print_version(record->baseline, "baseline", &record->sample.baseline, out);
-	if (*record->canary) {
-		fputs(*record->baseline ? "," : "", out);
-		print_version(record->canary, "canary", &record->sample.canary, out);
-	}
-	fputs("}}\n", out);
+	finding->clock_step_s = outside->clock_step_s;
+	finding->asleep_s = outside->asleep_s;
+	finding->blackout = outside->blackout;
+	memcpy(finding->blackout_until, outside->blackout_until, sizeof(finding->blackout_until));
 }

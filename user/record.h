@@ -9,10 +9,15 @@
  *   "service": NAME              a file may hold several services
  *   "elapsed": seconds           since the service's tick before; missing: from one t to the next
  *   "rollout": ID | null         the rollout under way; missing: there is one from the first canary traffic on
- *   "suspect": true              the counters went backwards or could not be read
+ *   "suspect": true | TEXT       the counters went backwards or could not be read: of which version, and what
  *   "muted": [index, …]          SLIs of which nothing is learnt, by their place in the finding
  *   "slis": [{"state": WORD, "fresh": bool, "baseline": [n, y], "canary": [n, y], "value": [baseline, canary],
  *             "said": TEXT}, …]  those measured outside the packets, in the order of the configuration
+ *   "clock_step": seconds        the time of day was set, "asleep": seconds: the host was suspended, since the tick before
+ *   "blackout": UNTIL            a blackout window is open
+ *   "gate": {"name": NAME, "why": TEXT, "verdict": "asking"|"refused"|"failed"}
+ *                                who did not agree that the rollout moves on in this tick; missing: all did, or were not
+ *                                asked
  * A name nobody knows is passed over. Pure.
  */
 #ifndef CANARYD_RECORD_H
@@ -22,6 +27,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "user/finding.h"
 #include "user/sample.h"
 
 #define RECORD_NAME 64 /* bytes of a service's or version's name, the final NUL included */
@@ -31,6 +37,19 @@ enum {
 	RECORD_ROLLOUT_UNKNOWN = -1, /* the line does not say */
 };
 
+/* What else a finding has that is not the judge's. */
+struct record_outside {
+	double clock_step_s;
+	double asleep_s;
+	bool blackout;
+	char blackout_until[20];
+	bool gates_closed;
+	bool gate_refused;
+	bool gate_failed;
+	char gate[64];
+	char gate_why[160];
+};
+
 struct record {
 	double t; /* seconds of a clock that does not go back */
 	double elapsed_s; /* NAN: not said */
@@ -38,8 +57,13 @@ struct record {
 	char service[RECORD_NAME]; /* "": not said */
 	char baseline[RECORD_NAME]; /* "": not there */
 	char canary[RECORD_NAME];
+	struct record_outside outside;
 	struct sample sample; /* its now_ns and elapsed_ns are the caller's to fill */
 };
+
+/* Keeps what the finding has of that; and gives it to one, the gates aside: they are whoever asks's. */
+struct record_outside record_outside(const struct finding *finding);
+void record_give_outside(const struct record_outside *outside, struct finding *finding);
 
 #define RECORD_ERROR 256 /* bytes of a sentence, the final NUL included */
 

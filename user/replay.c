@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "user/judge.h"
+#include "user/policy_gates.h"
 #include "user/policy_rules.h"
 
 #define RISE 1.001 /* a weight this many times the step's begins another */
@@ -142,6 +143,19 @@ static void fill_time(struct replay *r, struct record *record)
 	r->t = record->t;
 }
 
+/* What the others said to a move at that time; they are not there to be asked about another. */
+static enum consent_verdict answer(const struct policy_decision *move, struct finding *finding, void *context)
+{
+	const struct record_outside *outside = context;
+
+	(void)move;
+	memcpy(finding->gate, outside->gate, sizeof(finding->gate));
+	memcpy(finding->gate_why, outside->gate_why, sizeof(finding->gate_why));
+	if (!outside->gates_closed)
+		return CONSENT_AGREED;
+	return outside->gate_failed ? CONSENT_FAILED : outside->gate_refused ? CONSENT_REFUSED : CONSENT_ASKING;
+}
+
 static unsigned judge(struct replay *r, const struct record *record, struct replay_decision ret[REPLAY_DECISIONS])
 {
 	struct policy_decision d;
@@ -156,7 +170,9 @@ static unsigned judge(struct replay *r, const struct record *record, struct repl
 	if (!*r->canary)
 		memcpy(r->canary, record->canary, sizeof(r->canary));
 	judge_tick(r->judge, &record->sample, &r->finding);
-	policy_tick(&r->plan, &r->state, &r->finding, (double)record->sample.elapsed_ns / 1e9, &d);
+	record_give_outside(&record->outside, &r->finding);
+	policy_tick_asking(&r->plan, &r->state, &r->finding, (double)record->sample.elapsed_ns / 1e9, answer,
+			   (void *)(uintptr_t)&record->outside, &d);
 	if (d.kind == POLICY_NONE)
 		return n;
 	if (d.kind == POLICY_ADVANCE)

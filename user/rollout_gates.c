@@ -8,40 +8,15 @@
 #include <string.h>
 
 #include "user/error.h"
+#include "user/policy_gates.h"
 
-/*
- * What a tick would do were every gate open: its decision, or, where a hold is to lift first, the one that follows at
- * once. True where it moves the rollout on.
- */
-static bool next_move(const struct rollout *to, const struct policy_decision *decision, struct policy_decision *ret)
+static enum consent_verdict ask(const struct policy_decision *move, struct finding *finding, void *context)
 {
-	struct policy_state state = to->policy;
-
-	*ret = *decision;
-	if (decision->kind == POLICY_RESUME)
-		policy_tick(&to->plan, &state, &to->finding, 0, ret);
-	return ret->kind == POLICY_ADVANCE || ret->kind == POLICY_PROMOTE;
-}
-
-static enum consent_verdict ask(struct rollout *rollout, const struct policy_decision *move)
-{
+	const struct rollout *rollout = context;
 	const struct rollout_gates *gates = &rollout->environment.gates;
 	struct rollout_view view = rollout_view(rollout);
-	struct finding *finding = &rollout->finding;
-	enum consent_verdict verdict = gates->ask(&view, move, finding->gate, finding->gate_why, gates->context);
 
-	finding->gates_closed = verdict != CONSENT_AGREED;
-	finding->gate_refused = verdict == CONSENT_REFUSED;
-	return verdict;
-}
-
-static void hold_for_hook(struct rollout *to, const char *gate, const char *why, struct policy_decision *ret)
-{
-	char reason[FINDING_REASON];
-
-	snprintf(reason, sizeof(reason), "hook %.60s %.120s (resume, and it is asked again)", gate, why);
-	if (policy_hold(&to->plan, &to->policy, reason, ret))
-		ret->kind = POLICY_NONE;
+	return gates->ask(&view, move, finding->gate, finding->gate_why, gates->context);
 }
 
 /* The kernel has decided, and acted: what is left is to say so, and to end the rollout as its plan has it. */
@@ -62,23 +37,12 @@ static bool has_tripped(struct rollout *to, struct policy_decision *ret)
 
 void rollout_decide(struct rollout *rollout, struct rollout *to, double elapsed_s, struct policy_decision *ret)
 {
-	enum consent_verdict verdict;
-	struct policy_decision move;
-
-	rollout->finding.gates_closed = rollout->finding.gate_refused = false;
 	*to = *rollout;
 	if (has_tripped(to, ret))
 		return;
-	policy_tick(&to->plan, &to->policy, &to->finding, elapsed_s, ret);
-	if (!rollout->environment.gates.ask || !next_move(to, ret, &move))
-		return;
-	verdict = ask(rollout, &move);
-	if (verdict == CONSENT_AGREED)
-		return;
-	*to = *rollout;
-	policy_tick(&to->plan, &to->policy, &to->finding, elapsed_s, ret);
-	if (verdict == CONSENT_FAILED)
-		hold_for_hook(to, rollout->finding.gate, rollout->finding.gate_why, ret);
+	policy_tick_asking(&to->plan, &to->policy, &rollout->finding, elapsed_s, rollout->environment.gates.ask ? ask : NULL,
+			   rollout, ret);
+	to->finding = rollout->finding;
 }
 
 void rollout_tell(const struct rollout *rollout, const struct policy_decision *decision)

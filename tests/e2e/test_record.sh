@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What canaryd records replays to the same decisions at the same ticks: a rollout that is promoted, then one that is
-# taken back; and a record that cannot be written is in nobody's way.
+# What canaryd records replays to the same decisions at the same ticks: a rollout that an SLI and a hook hold before it is
+# promoted, then one that is taken back; and a record that cannot be written is in nobody's way.
 set -u
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -29,11 +29,14 @@ checkout_config() {
 		  - name: checkout
 		    vip: $LAB_VIP4:80
 		    baseline: v1
+		    breaker: {enabled: false}
 		    versions:
 		      - {name: v1, backends: ["$LAB_BACKEND4:8081"]}
 		      - {name: v2, backends: ["$LAB_BACKEND4:8082"]}
 		      - {name: v3, backends: ["$LAB_BACKEND4:8083"]}
 		    rollout: {steps: [{weight: 20, min_s: 1}, {weight: 100, min_s: 1}], bake_s: 1}
+		    hooks: [{on: gate, name: tickets, command: "test -e $LAB_DIR/approved"}]
+		    slis: [{name: login, kind: exec, command: "test ! -e $LAB_DIR/locked", interval_s: 2, timeout_s: 2, gate: true, for_s: 0}]
 	END
 }
 
@@ -52,7 +55,13 @@ grown() { [ "$(wc -c <"$LAB_DIR/ticks.jsonl")" -gt $(($1 + 2000)) ]; }
 
 checkout_up record
 start_load
-check "a good canary is promoted" lab_ctl rollout start checkout --canary v2 --wait --timeout 60
+touch "$LAB_DIR/locked"
+lab_ctl rollout start checkout --canary v2 >/dev/null || bail "the rollout does not start"
+check "an SLI beyond the packet holds" lab_wait_for 60 "the hold" is .rollout.held sli
+rm "$LAB_DIR/locked"
+check "a hook holds" lab_wait_for 60 "the gate" is .rollout.held gate
+touch "$LAB_DIR/approved"
+check "a good canary is promoted" lab_ctl rollout wait checkout --timeout 90
 sleep 1
 cp "$LAB_DIR/ticks.jsonl" "$LAB_DIR/promoted.jsonl"
 output=$(replay "$LAB_DIR/promoted.jsonl")

@@ -76,6 +76,13 @@ static void what_is_written_reads_back(void **state)
 	out->sample.canary.n_backends = 1;
 	out->sample.canary.backend[0] = (struct sample_backend){ "[2001:db8::1]:80", 3, 2 };
 	out->sample.muted[0] = out->sample.muted[5] = true;
+	strcpy(out->sample.suspect_why, "v2: counters fell");
+	out->outside.clock_step_s = -7200.1;
+	out->outside.asleep_s = 1.0 / 3;
+	out->outside.blackout = out->outside.gates_closed = out->outside.gate_failed = true;
+	strcpy(out->outside.blackout_until, "2026-12-24T18:00");
+	strcpy(out->outside.gate, "tickets");
+	strcpy(out->outside.gate_why, "says \"no\"");
 	out->sample.external[1] = (struct sample_external){ FINDING_STATE_OK, true, 10, 1, 5, 0, 0.1, 1e-300, "a \"b\" é" };
 	out->sample.external[0] = out->sample.external[2] =
 		(struct sample_external){ .state = FINDING_STATE_TIMEOUT, .baseline = 1.0 / 3, .said = "slow" };
@@ -86,6 +93,8 @@ static void what_is_written_reads_back(void **state)
 	free(in);
 	memset(out->sample.external, 0, sizeof(out->sample.external));
 	memset(out->sample.muted, 0, sizeof(out->sample.muted));
+	memset(out->sample.suspect_why, 0, sizeof(out->sample.suspect_why));
+	memset(&out->outside, 0, sizeof(out->outside));
 	out->rollout = RECORD_NO_ROLLOUT;
 	memset(out->canary, 0, sizeof(out->canary));
 	memset(&out->sample.canary, 0, sizeof(out->sample.canary));
@@ -119,6 +128,9 @@ static const struct {
 	{ "{\"t\": 1, \"weight\": 0, \"service\": 3, \"versions\": {}}", "service is not a name" },
 	{ "{\"t\": 1, \"weight\": 0, \"muted\": [99], \"versions\": {}}", "muted is not" },
 	{ "{\"t\": 1, \"weight\": 0, \"slis\": [{\"state\": \"well\"}], \"versions\": {}}", "slis: state is no word" },
+	{ "{\"t\": 1, \"weight\": 0, \"asleep\": \"long\", \"versions\": {}}", "asleep is not a number" },
+	{ "{\"t\": 1, \"weight\": 0, \"gate\": \"x\", \"versions\": {}}", "gate is not" },
+	{ "{\"t\": 1, \"weight\": 0, \"gate\": {\"name\": \"x\", \"why\": \"\", \"verdict\": \"agreed\"}, \"versions\": {}}", "gate is not" },
 	{ TICK("\"v\": 3"), "versions.v is not an object" },
 	{ TICK("\"v\": {\"attempts\": 1, \"failed\": 0}"), "versions.v.role is missing" },
 	{ TICK(VERSION("primary", "\"attempts\": 1, \"failed\": 0")), "versions.v.role is neither" },

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "traffic.h"
+#include "user/policy_gates.h"
 
 struct fixture {
 	struct replay_options options;
@@ -185,12 +186,39 @@ static void a_record_says_where_its_rollouts_begin(void **state)
 	assert_int_equal(outcome(x), REPLAY_PROMOTABLE);
 }
 
+/* A hook that thinks about it, says no for a while, and then yes. */
+static enum consent_verdict ask(const struct policy_decision *move, struct finding *f, void *context)
+{
+	unsigned *asked = context;
+
+	(void)move;
+	strcpy(f->gate, "tickets");
+	strcpy(f->gate_why, *asked < 5 ? "is being asked" : "does not agree: \"CHG-7\"");
+	return ++*asked > 40 ? CONSENT_AGREED : *asked > 5 ? CONSENT_REFUSED : CONSENT_ASKING;
+}
+
+/* What the daemon knows from elsewhere at tick i: the time of day, a blackout, an SLI beyond the packet. */
+static void look_elsewhere(unsigned i, struct finding *f, struct sample_external *look)
+{
+	f->clock_step_s = i == 700 ? -7200 : 0;
+	f->blackout = i >= 800 && i < 820;
+	strcpy(f->blackout_until, f->blackout ? "2026-12-24T18:00" : "");
+	*look = (struct sample_external){ .state = FINDING_STATE_OK, .fresh = i % 4 == 0, .baseline = 0.5,
+					  .canary = i >= 1000 && i < 1060 ? 0.95 : 0.5 };
+	if (i >= 1200 && i < 1240)
+		*look = (struct sample_external){ .state = FINDING_STATE_TIMEOUT, .fresh = i % 4 == 0, .baseline = NAN,
+						  .canary = NAN, .said = "no answer in 1 s" };
+}
+
 /* What user/rollout.c does with a tick, less journal and kernel. */
 static bool as_the_daemon(struct judge *j, const struct policy_plan *plan, struct policy_state *policy,
-			  struct finding *f, const struct sample *sample, struct policy_decision *ret)
+			  struct finding *f, unsigned i, struct record *record, unsigned *asked, struct policy_decision *ret)
 {
-	judge_tick(j, sample, f);
-	policy_tick(plan, policy, f, (double)sample->elapsed_ns / 1e9, ret);
+	look_elsewhere(i, f, &record->sample.external[0]);
+	judge_tick(j, &record->sample, f);
+	look_elsewhere(i, f, &record->sample.external[0]);
+	policy_tick_asking(plan, policy, f, (double)record->sample.elapsed_ns / 1e9, ask, asked, ret);
+	record->outside = record_outside(f);
 	if (ret->kind == POLICY_START || ret->kind == POLICY_ADVANCE)
 		judge_step_begin(j, 0);
 	return ret->kind != POLICY_NONE;
@@ -210,18 +238,39 @@ static void write_and_read(struct record *record, uint64_t elapsed_ns)
 	free(text);
 }
 
+/* The i-th quarter of a second; returns how long it was. */
+static uint64_t make_tick(struct fixture *x, unsigned i, bool active, double share)
+{
+	x->traffic.share = share;
+	x->traffic.p_canary = i < 2600 ? 0.001 : 0.02;
+	traffic_tick(&x->traffic, &x->record->sample);
+	if (!active)
+		memset(&x->record->sample.canary, 0, sizeof(x->record->sample.canary));
+	x->record->rollout = active ? 1 : RECORD_NO_ROLLOUT;
+	x->record->t += 0.25;
+	strcpy(x->record->baseline, "v1");
+	strcpy(x->record->canary, active ? "v2" : "");
+	return x->record->sample.elapsed_ns += i % 7 * 1001;
+}
+
 static void the_same_decisions_as_the_daemon_at_the_same_ticks(void **state)
 {
 	struct fixture *x = *state;
-	struct judge *j = judge_new(&x->options.judge);
 	struct replay_decision decisions[REPLAY_DECISIONS];
 	struct finding *f = calloc(1, sizeof(*f));
+	bool seen[POLICY_HELD_BLACKOUT + 1] = { 0 };
+	unsigned asked = 0;
+	struct judge *j;
 	struct policy_plan plan = { .n_steps = 2, .bake_s = 600,
 				    .step = { { .weight = 0.1, .min_s = 60 }, { .weight = 0.5, .min_s = 60 } } };
 	struct policy_state policy;
 	struct policy_decision d;
 
 	x->options.plan = plan;
+	x->options.judge.n_externals = 1;
+	x->options.judge.external[0] = (struct judge_external){ .name = "cpu", .kind = JUDGE_GAUGE, .max = 0.9, .min = NAN,
+								.max_ratio = NAN, .min_ratio = NAN, .for_s = 5 };
+	j = judge_new(&x->options.judge);
 	configure(x);
 	x->traffic.tick_s = 0.25;
 	x->traffic.latency = 1;
@@ -231,16 +280,7 @@ static void the_same_decisions_as_the_daemon_at_the_same_ticks(void **state)
 		uint64_t elapsed_ns;
 		unsigned n;
 
-		x->traffic.share = active && i > 400 ? policy.weight : 0.01;
-		x->traffic.p_canary = i < 2600 ? 0.001 : 0.02;
-		traffic_tick(&x->traffic, &x->record->sample);
-		elapsed_ns = x->record->sample.elapsed_ns += i % 7 * 1001;
-		if (!active)
-			memset(&x->record->sample.canary, 0, sizeof(x->record->sample.canary));
-		x->record->rollout = active ? 1 : RECORD_NO_ROLLOUT;
-		x->record->t += 0.25;
-		strcpy(x->record->baseline, "v1");
-		strcpy(x->record->canary, active ? "v2" : "");
+		elapsed_ns = make_tick(x, i, active, active && i > 400 ? policy.weight : 0.01);
 		if (i == 400) {
 			judge_rollout_begin(j);
 			assert_int_equal(policy_start(&plan, &policy, &d), 0);
@@ -249,7 +289,9 @@ static void the_same_decisions_as_the_daemon_at_the_same_ticks(void **state)
 		if (!active)
 			judge_history(j, &x->record->sample);
 		decided = active && policy.phase != POLICY_ENDED &&
-			  as_the_daemon(j, &plan, &policy, f, &x->record->sample, &d);
+			  as_the_daemon(j, &plan, &policy, f, i, x->record, &asked, &d);
+		if (decided)
+			seen[policy.held] = true;
 		write_and_read(x->record, elapsed_ns);
 		n = replay_tick(x->replay, x->record, decisions);
 		assert_int_equal(n, decided + (i == 400));
@@ -262,6 +304,7 @@ static void the_same_decisions_as_the_daemon_at_the_same_ticks(void **state)
 			assert_true(replay_finding(x->replay)->ln_e_rollback == f->ln_e_rollback);
 	}
 	assert_true(x->decisions >= 3);
+	assert_true(seen[POLICY_HELD_ERROR] && seen[POLICY_HELD_BLACKOUT] && seen[POLICY_HELD_SLI] && seen[POLICY_HELD_GATE]);
 	assert_int_equal(policy.status, POLICY_ROLLED_BACK);
 	free(f);
 	judge_free(j);
