@@ -220,6 +220,22 @@ static void bad_lines_are_named(void **state)
 	has(x->err, "cannot open");
 }
 
+/* What came before it is judged. */
+static void a_bad_line_in_the_middle(void **state)
+{
+	struct fixture *x = *state;
+	FILE *file;
+
+	add_ticks(x, 1, 200, 0, "");
+	file = fopen(x->path, "a");
+	fputs("{\"t\": 201, \"weight\": 0.05, \"versions\": {\"v1\": {\"role\": \"base\n", file);
+	fclose(file);
+	add_ticks(x, 202, 60, 50, "");
+	replay(x, "-j --warmup 0");
+	outcome_is(x, API_EXIT_FAILED, "promotable", 200);
+	has(x->err, ":201: is not JSON");
+}
+
 static void a_last_line_cut_off_is_tolerated(void **state)
 {
 	struct fixture *x = *state;
@@ -259,6 +275,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(outcomes_and_exit_codes), TEST(a_dead_canary_in_its_warm_up), TEST(plans),
 		TEST(constants_are_options),   TEST(bad_lines_are_named),	  TEST(a_last_line_cut_off_is_tolerated),
+		TEST(a_bad_line_in_the_middle),
 		TEST(services_of_one_file),
 	};
 

@@ -168,7 +168,8 @@ const struct command commands[] = {
 	  "Runs the judge over the ticks of FILE (- is standard input; one JSON object a line, as the key `record` of the "
 	  "configuration makes them) and prints every decision, up to the first rollback. Needs no canaryd. Without steps "
 	  "the weights of the record are judged as they are: promotable is a canary that would pass. With steps, or the "
-	  "plan of a configuration, the policy takes its own. Exit code: 0 promotable, 7 rolled back, 8 undecided.",
+	  "plan of a configuration, the policy takes its own. Exit code: 0 promotable, 7 rolled back, 8 undecided; 1 where a "
+	  "line is not understood, after what came before it; a last line that was cut off is named, and no error.",
 	  replay_options, run_replay },
 	{ "detach", "", 0, 0, "take canaryd off the interfaces and end it",
 	  "Nothing is steered any more: packets to a service's address go wherever the host sends them.",

@@ -26,6 +26,7 @@ struct job {
 	unsigned long ticks;
 	double t;  /* of the last tick; NAN before the first */
 	bool stop; /* nothing that follows matters */
+	bool bad;  /* a line was not understood: what came before it is judged all the same */
 };
 
 /* ---- printing -------------------------------------------------------------------------------------------- */
@@ -108,8 +109,9 @@ static int print_outcome(const struct job *job)
 
 /* ---- reading --------------------------------------------------------------------------------------------- */
 
-static int refuse(const struct job *job, const char *what)
+static int refuse(struct job *job, const char *what)
 {
+	job->bad = true;
 	return ctl_error(job->ctl, API_EXIT_FAILED, NULL, "%s:%lu: %s", job->path, job->line, what);
 }
 
@@ -229,6 +231,8 @@ int run_replay(struct ctl *ctl, const struct call *call)
 	code = job.replay && job.record ? take_file(&job) : ctl_no_memory(ctl);
 	if (!code)
 		code = print_outcome(&job);
+	else if (job.bad && job.ticks > 0)
+		print_outcome(&job);
 	replay_free(job.replay);
 	free(job.record);
 	if (job.file != stdin)
