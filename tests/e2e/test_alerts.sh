@@ -47,6 +47,17 @@ test_held() {
 		<<<"$(lab_ctl status -j)"
 }
 
+# In the middle of the incident: it goes on, with the labels and the beginning that it had.
+test_restart() {
+	local before
+	before=$(told | wc -l)
+	lab_stop canaryd
+	lab_canaryd "$LAB_DIR/canaryd.yaml" || bail "canaryd does not start again"
+	check "the next daemon tells the Alertmanager on" lab_wait_for 30 "two more" repeated RolloutHeld $((before + 2))
+	check_equal "of the same incident" "$(told | jq -c 'select(.labels.alertname == "RolloutHeld") | .startsAt' | sort -u | wc -l)" 1
+	check_equal "and the webhook nothing more" "$(hooked | wc -l)" 1
+}
+
 test_error_delta() {
 	check "the canary breaks" lab_tell v2 "errors=0.5"
 	lab_wait_for 30 "the rollback" is .rollout.state rolled_back || return
@@ -64,14 +75,14 @@ test_service_down() {
 	check "a page" lab_wait_for 30 "ServiceDown" fired ServiceDown
 	check_equal "of the baseline" "$(labels_of ServiceDown)" \
 		'{"alertname":"ServiceDown","service":"checkout","severity":"page","version":"v1"}'
-	lab_tell v1 clear
+	lab_tell v1 clear >/dev/null
 	check "over when it serves again" lab_wait_for 40 "its end" resolved ServiceDown
 	check_equal "each began once and ended once" "$(hooked | jq -r '"\(.labels.alertname) \(.status)"' | sort | uniq -d)" ""
 }
 
 test_receiver_gone() {
 	lab_stop webhook
-	lab_tell v1 "refuse=1"
+	lab_tell v1 "refuse=1" >/dev/null
 	check "a receiver that is gone" lab_wait_for 30 "a failed try" receiver 1 '.failed > 0 and .waiting > 0'
 	lab_sink webhook 9094
 	check "gets what it missed" lab_wait_for 60 "the delivery" receiver 1 '.waiting == 0'
@@ -89,6 +100,7 @@ lab_canaryd "$LAB_DIR/canaryd.yaml" || bail "canaryd does not start"
 lab_start load client "$LAB_BUILD/lab-client" --to "$LAB_VIP4:80" --rate 400 --duration 600 --timeout 3
 test_quiet
 test_held
+test_restart
 test_error_delta
 test_service_down
 test_receiver_gone
