@@ -192,6 +192,60 @@ static void test_a_gauge_holds_or_fails(void **state)
 	}
 }
 
+/* However critical: what it finds is shown, and neither holds nor rolls back; nor does what it cannot find. */
+static void test_a_gauge_without_a_say(void **state)
+{
+	struct fixture *x = *state;
+	struct judge_external *spec = add(x, "cpu", JUDGE_GAUGE);
+	const struct finding_sli *sli = NULL;
+
+	spec->max = 0.9;
+	spec->critical = true;
+	for (unsigned muted = 0; muted < 2; muted++) {
+		spec->dry_run = !muted;
+		configure(x);
+		x->sample->muted[FIRST] = muted;
+		for (unsigned i = 0; i < 20; i++) {
+			sli = look(x, measured(2, 0.2));
+			assert_int_equal(x->f->says, FINDING_SAYS_NOTHING);
+		}
+		assert_int_equal(sli->muted, muted);
+		if (!muted)
+			assert_true(sli->canary == 2 && sli->verdict == FINDING_FAIL);
+		for (unsigned i = 0; i < 5; i++)
+			look(x, failed(FINDING_STATE_TIMEOUT, "no answer"));
+		assert_int_equal(x->f->says, FINDING_SAYS_NOTHING);
+	}
+}
+
+static unsigned seconds_until_rolled_back(struct fixture *x, double weight)
+{
+	struct judge_external *spec = &x->config.external[0];
+	unsigned seconds = 0;
+	const struct finding_sli *sli;
+
+	spec->weight = weight;
+	x->config.weight_errors = 0.7 - weight;
+	configure(x);
+	do {
+		sli = look(x, counted(5));
+		assert_true(++seconds < 1000);
+	} while (x->f->ln_e_rollback < x->f->ln_bound);
+	assert_true(fabs(sli->rollback.ln_bound - (x->f->ln_bound - log(weight))) < 1e-9); /* its share of α */
+	return seconds;
+}
+
+/* A larger share of α decides sooner. */
+static void test_a_weight_is_a_share(void **state)
+{
+	struct fixture *x = *state;
+	unsigned little;
+
+	add_count(x, "orders");
+	little = seconds_until_rolled_back(x, 0.001);
+	assert_true(seconds_until_rolled_back(x, 0.6) < little);
+}
+
 static void test_a_gauge_waits_for_the_warmup(void **state)
 {
 	struct fixture *x = *state;
@@ -313,6 +367,8 @@ int main(void)
 		TEST(test_muted_failures),
 		TEST(test_nobody_left_to_ask),
 		TEST(test_a_gauge_holds_or_fails),
+		TEST(test_a_gauge_without_a_say),
+		TEST(test_a_weight_is_a_share),
 		TEST(test_a_gauge_waits_for_the_warmup),
 		TEST(test_what_cannot_be_measured),
 		TEST(test_no_events_is_not_good),
