@@ -30,6 +30,8 @@ static __always_inline bool sweep_ended(const struct canary_flow *flow, const st
 {
 	if (flow->origin == CANARY_ORIGIN_UDP)
 		return sweep_is_past(flow->request_ns, limits->udp_idle_ns, now_ns);
+	if (flow_state(flow) == FLOW_SYN && flow->server_flags & CANARY_SERVER_UNREACHABLE)
+		return flow_closed(flow) || sweep_is_past(flow->opened_ns, limits->syn_timeout_ns, now_ns);
 	if (flow_state(flow) == FLOW_SYN && flow->sweep_flags & CANARY_SWEEP_SYN_TIMEOUT)
 		return flow_closed(flow) || sweep_is_past(flow->opened_ns, SWEEP_SYN_ABANDONED_NS, now_ns);
 	return flow_closed(flow);

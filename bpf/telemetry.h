@@ -132,11 +132,17 @@ static __always_inline bool telemetry_client_breaks_off(const struct canary_flow
 	       seq_after(flow->server_next, flow->client_acked);
 }
 
-/* Is a SYN unanswered, and not yet counted as timed out? */
+/* Is the SYN counted as timed out or refused, though it may still be answered? */
+static __always_inline bool telemetry_syn_has_failed(const struct canary_flow *flow)
+{
+	return flow->sweep_flags & CANARY_SWEEP_SYN_TIMEOUT || flow->server_flags & CANARY_SERVER_UNREACHABLE;
+}
+
+/* Is a SYN unanswered, and not yet counted as failed? */
 static __always_inline bool telemetry_gave_up_connecting(const struct canary_flow *flow)
 {
 	return flow->origin == CANARY_ORIGIN_SYN && !flow_closed(flow) && flow_state(flow) == FLOW_SYN &&
-	       !(flow->sweep_flags & CANARY_SWEEP_SYN_TIMEOUT);
+	       !telemetry_syn_has_failed(flow);
 }
 
 /* The client broke off. Where the server has closed, or the client itself when all was said, that breaks off nothing. */
@@ -337,7 +343,7 @@ static __always_inline void telemetry_server_reset(struct canary_flow *flow, con
 	flow->server_flags |= CANARY_SERVER_RST;
 	if (!tracked || ended)
 		return;
-	if (state == FLOW_SYN && !(flow->sweep_flags & CANARY_SWEEP_SYN_TIMEOUT)) {
+	if (state == FLOW_SYN && !telemetry_syn_has_failed(flow)) {
 		TALLY(tally, refused);
 		telemetry_failed(seen, CANARY_COUNTER_refused, flow->opened_ns, now_ns);
 	} else if (state == FLOW_REQUEST && flow->timeout_turn != flow->request_turn) {
@@ -351,25 +357,26 @@ static __always_inline void telemetry_server_reset(struct canary_flow *flow, con
 
 /*
  * An ICMP error said that what the client sent did not arrive; `seq` is that of the packet it quotes. The client takes it
- * for a refusal: of the connection where its SYN is quoted, in UDP of the request, which gets no answer any more.
+ * for a refusal: of the connection where its SYN is quoted, in UDP of the request, which gets no answer any more. Linux
+ * sends a SYN again where the error came at a bad moment: the flow stays as it is.
  */
 static __always_inline void telemetry_unreachable(struct canary_flow *flow, __u32 seq, __u64 now_ns, struct tally *tally,
 						  struct observation *seen)
 {
-	bool syn = flow->origin == CANARY_ORIGIN_SYN && flow_state(flow) == FLOW_SYN && seq == flow->client_isn;
 	bool datagram = flow->origin == CANARY_ORIGIN_UDP && flow_state(flow) == FLOW_REQUEST;
-	bool timed_out = syn ? flow->sweep_flags & CANARY_SWEEP_SYN_TIMEOUT : flow->timeout_turn == flow->request_turn;
+	bool timed_out = flow->timeout_turn == flow->request_turn;
 
-	if (flow_closed(flow) || (!syn && !datagram))
-		return;
-	if (syn)
-		flow->server_flags |= CANARY_SERVER_RST;
-	else
+	if (telemetry_gave_up_connecting(flow) && seq == flow->client_isn) {
+		flow->server_flags |= CANARY_SERVER_UNREACHABLE;
+		TALLY(tally, refused);
+		telemetry_failed(seen, CANARY_COUNTER_refused, flow->opened_ns, now_ns);
+	} else if (datagram) {
 		flow->response_turn = flow->request_turn;
-	if (timed_out)
-		return;
-	TALLY(tally, refused);
-	telemetry_failed(seen, CANARY_COUNTER_refused, syn ? flow->opened_ns : flow->request_ns, now_ns);
+		if (timed_out)
+			return;
+		TALLY(tally, refused);
+		telemetry_failed(seen, CANARY_COUNTER_refused, flow->request_ns, now_ns);
+	}
 }
 
 /* Whoever closes first is left in TIME_WAIT; both, where neither FIN acknowledges the other. */

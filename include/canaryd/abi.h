@@ -189,6 +189,7 @@ enum canary_flow_origin {
 #define CANARY_SERVER_RST 0x04
 #define CANARY_SERVER_UPGRADED 0x08 /* answered 101: what follows are not requests */
 #define CANARY_SERVER_CLOSED_FIRST 0x10 /* its FIN did not answer the client's: it is in TIME_WAIT */
+#define CANARY_SERVER_UNREACHABLE 0x20 /* an ICMP error about the SYN: counted as refused; the client may try again */
 
 #define CANARY_SWEEP_SYN_TIMEOUT 0x01 /* counted */
 #define CANARY_SWEEP_CLOSED 0x02      /* seen closed by the turn before; this turn removes it */

@@ -314,7 +314,7 @@ static void test_refused(void **state)
 		assert_int_equal(fixture_backend_stats(*state, backend).refused, 1);
 		assert_int_equal(fixture_backend_stats(*state, backend).icmp_errors, 2);
 		assert_true(fixture_flow(*state, service, 1, &flow));
-		assert_int_equal(flow.server_flags, is_udp(service) ? 0 : CANARY_SERVER_RST);
+		assert_int_equal(flow.server_flags, is_udp(service) ? 0 : CANARY_SERVER_UNREACHABLE);
 		assert_int_equal(flow.response_turn, is_udp(service));
 		assert_int_equal(fixture_backend_latency_count(*state, backend, CANARY_LATENCY_TTFB), 0);
 	}
