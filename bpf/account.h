@@ -35,13 +35,16 @@ static __always_inline __u32 account_slot(const struct canary_flow *flow)
 	return CANARY_STATS_SLOT(flow->version, view && view->generation == flow->generation);
 }
 
-static __always_inline bool account_tally_in(const struct canary_flow *flow, __u32 slot, struct tally *tally)
+static __always_inline bool account_tally_at(__u32 slot, __u32 backend, struct tally *tally)
 {
-	__u32 backend = flow->backend;
-
 	tally->version = bpf_map_lookup_elem(&version_stats, &slot);
 	tally->backend = bpf_map_lookup_elem(&backend_stats, &backend);
 	return tally->version && tally->backend;
+}
+
+static __always_inline bool account_tally_in(const struct canary_flow *flow, __u32 slot, struct tally *tally)
+{
+	return account_tally_at(slot, flow->backend, tally);
 }
 
 /* Returns false where the counters are missing: then nothing is accounted. */

@@ -58,7 +58,7 @@ struct icmp_error {
 	bool ipv6;
 };
 
-/* What translating one takes beside the packet. In a map: the stack has no room for it. */
+/* What translating one takes beside the packet: too much for the stack. */
 struct icmp_work {
 	struct icmp_error error;
 	struct canary_flow_key key; /* of the flow that the quoted packet belongs to */
@@ -126,6 +126,7 @@ static __always_inline int icmp_parse_quote(struct packet *p, void *data_end)
 	__u32 transport_len;
 	int reason;
 
+	p->first_fragment = 0;
 	if (p->ipv6)
 		reason = parse_ipv6(p, data_end, ICMP_ANY_LEN, &transport_len);
 	else

@@ -10,12 +10,14 @@
 #include <linux/bpf.h>
 #include <canaryd/abi.h>
 #include <bpf/bpf_helpers.h>
+#include "fragment.h"
 #include "icmp.h"
 
 #define MAPS_SERVICES 64
 #define MAPS_VERSIONS 32  /* set before loading */
 #define MAPS_BACKENDS 64  /* set before loading */
 #define MAPS_FLOWS 262144 /* set before loading */
+#define MAPS_FRAGMENTS 16384
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -113,6 +115,13 @@ struct {
 } replies SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAPS_FRAGMENTS);
+	__type(key, struct canary_fragment_key);
+	__type(value, struct canary_fragment);
+} fragments SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, MAPS_VERSIONS * CANARY_STATS_SLOTS);
 	__type(key, __u32);
@@ -182,11 +191,24 @@ struct {
 	__type(value, struct canary_event_budget);
 } event_budget SEC(".maps");
 
+/* What is off the way of most packets has its working data here: the stack is for theirs. */
+struct maps_scratch {
+	struct icmp_work icmp;
+	struct fragment_work fragment;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct icmp_work);
-} icmp_scratch SEC(".maps");
+	__type(value, struct maps_scratch);
+} scratch SEC(".maps");
+
+static __always_inline struct maps_scratch *maps_scratch(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&scratch, &zero);
+}
 
 #endif

@@ -49,6 +49,7 @@ struct packet {
 	__be16 destination_port;
 	__u8 protocol;
 	bool ipv6;
+	__u8 first_fragment; /* 0 or 1: of a datagram, whose length it tells */
 	__u8 tcp_flags;
 	__u16 ip_check; /* of the IPv4 header, as on the wire */
 	__u16 window;
@@ -135,8 +136,11 @@ static __always_inline int parse_ipv4(struct packet *p, void *data_end, __u32 av
 	p->protocol = ip->protocol;
 	p->ip_check = ip->check;
 	p->ipv6 = false;
-	if (ip->frag_off & bpf_htons(0x3fff))
-		return CANARY_REASON_fragment;
+	if (ip->frag_off & bpf_htons(0x3fff)) {
+		if (ip->frag_off & bpf_htons(0x1fff) || ip->protocol != IPPROTO_UDP)
+			return CANARY_REASON_fragment;
+		p->first_fragment = 1;
+	}
 	p->transport = p->network + header_len;
 	*ret_transport_len = total_len - header_len;
 	return 0;
@@ -157,6 +161,8 @@ static __always_inline int parse_extension_headers(struct packet *p, void *at, v
 		__u64 is_fragment;
 
 		if (next == IPPROTO_TCP || next == IPPROTO_UDP) {
+			if (p->first_fragment && next != IPPROTO_UDP)
+				return CANARY_REASON_fragment;
 			p->protocol = next;
 			p->transport = at;
 			return 0;
@@ -169,8 +175,9 @@ static __always_inline int parse_extension_headers(struct packet *p, void *at, v
 			return CANARY_REASON_truncated;
 		is_fragment = ((__u64)(next ^ IPPROTO_FRAGMENT) - 1) >> 63;
 		asm volatile("" : "+r"(is_fragment));
-		if ((header->fragment_offset & bpf_htons(0xfff9)) * is_fragment != 0)
+		if ((header->fragment_offset & bpf_htons(0xfff8)) * is_fragment != 0)
 			return CANARY_REASON_fragment;
+		p->first_fragment |= (bpf_ntohs(header->fragment_offset) & 1) * is_fragment;
 		next = header->next;
 		at += (header->length * (is_fragment ^ 1) + 1) * 8;
 	}
@@ -234,7 +241,7 @@ static __always_inline int parse_udp(struct packet *p, void *data_end, __u32 tra
 	if ((void *)(udp + 1) > data_end)
 		return CANARY_REASON_truncated;
 	len = bpf_ntohs(udp->len);
-	if (len < sizeof(*udp) || len > transport_len)
+	if (len < sizeof(*udp) || transport_len < sizeof(*udp) || (len > transport_len && !p->first_fragment))
 		return CANARY_REASON_malformed;
 	p->source_port = udp->source;
 	p->destination_port = udp->dest;
@@ -255,6 +262,7 @@ static __always_inline int parse_packet(void *data, void *data_end, __u32 packet
 
 	p->start = data;
 	p->segments = 1;
+	p->first_fragment = 0;
 	p->tcp_flags = 0;
 	p->ip_check = 0;
 	p->window = 0;

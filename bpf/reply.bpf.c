@@ -8,7 +8,9 @@
 #include "account.h"
 #include "maps.h"
 #include "parse.h"
+#include "reply_fragment.h"
 #include "reply_icmp.h"
+#include "reply_network.h"
 #include "rewrite.h"
 
 #ifndef TCX_NEXT
@@ -69,26 +71,6 @@ static __always_inline int reply_transport_checksum(struct __sk_buff *skb, __u32
 	return bpf_l4_csum_replace(skb, check, p->source_port, vip->port, sizeof(vip->port) | udp);
 }
 
-/* What lies together in the IPv4 header. */
-struct reply_ipv4 {
-	__u16 check;
-	__be32 saddr;
-} __attribute__((packed));
-
-static __always_inline int reply_network(struct __sk_buff *skb, __u32 network, const struct packet *p,
-					 const struct canary_endpoint *vip)
-{
-	struct reply_ipv4 header = {
-		.check = rewrite_checksum(p->ip_check, (__u64)(__u32)~p->source[3] + vip->addr[3]),
-		.saddr = vip->addr[3],
-	};
-
-	if (p->ipv6)
-		return bpf_skb_store_bytes(skb, network + offsetof(struct ipv6hdr, saddr), vip->addr,
-					   sizeof(vip->addr), 0);
-	return bpf_skb_store_bytes(skb, network + offsetof(struct iphdr, check), &header, sizeof(header), 0);
-}
-
 /* Returns 0 or a reason. Only the first step can fail, since all of them change the same headers. */
 static __always_inline int reply_rewrite(struct __sk_buff *skb, const struct packet *p,
 					 const struct canary_endpoint *vip)
@@ -100,7 +82,7 @@ static __always_inline int reply_rewrite(struct __sk_buff *skb, const struct pac
 		return CANARY_REASON_rewrite;
 	if (bpf_skb_store_bytes(skb, transport, &vip->port, sizeof(vip->port), 0)) /* the source port comes first */
 		return CANARY_REASON_rewrite;
-	return reply_network(skb, network, p, vip) ? CANARY_REASON_rewrite : 0;
+	return reply_network(skb, network, p, vip->addr) ? CANARY_REASON_rewrite : 0;
 }
 
 /*
@@ -128,6 +110,8 @@ static __always_inline int reply_packet(struct __sk_buff *skb)
 	if (!flow || flow->backend != backend->backend)
 		return 0;
 	p.segments = skb->gso_segs ?: 1;
+	if (p.first_fragment)
+		reply_first_fragment(skb, flow->backend, account_slot(flow));
 	if (telemetry_begins_response(flow, &p))
 		status = reply_status(skb, &p, flow);
 	reason = reply_rewrite(skb, &p, &backend->vip);
@@ -140,7 +124,9 @@ int canary_reply(struct __sk_buff *skb)
 {
 	int reason = reply_packet(skb);
 
-	if (reason == CANARY_REASON_other_protocol)
+	if (reason == CANARY_REASON_fragment)
+		reason = reply_fragment(skb);
+	else if (reason == CANARY_REASON_other_protocol)
 		reason = reply_icmp(skb);
 	if (reason == CANARY_REASON_rewrite) /* the others say that the host sent something else */
 		account_reason(reason);

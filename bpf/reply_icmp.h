@@ -95,8 +95,8 @@ static __always_inline void reply_icmp_account(struct icmp_work *work, struct ca
 /* Returns 0, also where it is none of ours, or a reason. Global, so that the verifier looks at it once. */
 __noinline int reply_icmp(struct __sk_buff *skb)
 {
-	__u32 zero = 0;
-	struct icmp_work *work = bpf_map_lookup_elem(&icmp_scratch, &zero);
+	struct maps_scratch *room = maps_scratch();
+	struct icmp_work *work = room ? &room->icmp : NULL;
 	struct canary_backend_address *backend;
 	struct canary_flow *flow;
 

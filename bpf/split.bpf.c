@@ -11,6 +11,7 @@
 #include "rewrite.h"
 #include "split_choose.h"
 #include "split_forward.h"
+#include "split_fragment.h"
 #include "split_icmp.h"
 
 #define SPLIT_PORT_VIP 1
@@ -191,6 +192,15 @@ static __always_inline __u32 split_mode(const struct split_found *found)
 	return found->in_table ? found->in_table->mode : CANARY_MODE_DNAT;
 }
 
+/* A first fragment tells where the others go. */
+static __always_inline void split_announce(struct xdp_md *ctx, const struct split_found *found)
+{
+	if (found->opens)
+		split_first_fragment(ctx, found->opened.backend, account_slot(&found->opened));
+	else if (found->in_table)
+		split_first_fragment(ctx, found->in_table->backend, account_slot(found->in_table));
+}
+
 /*
  * parse → flow → decide → rewrite → account: what telemetry needs is in struct packet by then, and with no pointer
  * into the packet alive the verifier follows it once instead of once for every way to parse. A request that has no way
@@ -216,11 +226,15 @@ static __always_inline int split_packet(struct xdp_md *ctx)
 	flow_key_from_request(&key, &p);
 	reason = whose & SPLIT_PORT_VIP ? split_find(&key, &p, &found) : CANARY_REASON_not_service;
 	if (reason == CANARY_REASON_not_service && whose & SPLIT_PORT_SOURCE)
-		return split_reply(ctx);
+		return p.first_fragment ? -CANARY_REASON_fragment : split_reply(ctx);
 	if (reason)
 		return -reason;
-	split_payload_start(&found, &p, data_end);
 	forwards = split_mode(&found) != CANARY_MODE_DNAT;
+	if (p.first_fragment && forwards)
+		return -CANARY_REASON_fragment;
+	if (p.first_fragment)
+		split_announce(ctx, &found);
+	split_payload_start(&found, &p, data_end);
 	reason = forwards ? split_prepare(ctx, &key, &p, &found) : split_rewrite(&p, data_end, &found);
 	if (reason)
 		return -reason;
@@ -233,7 +247,9 @@ int canary_split(struct xdp_md *ctx)
 {
 	int verdict = split_packet(ctx);
 
-	if (verdict == -CANARY_REASON_other_protocol)
+	if (verdict == -CANARY_REASON_fragment)
+		verdict = -split_fragment(ctx);
+	else if (verdict == -CANARY_REASON_other_protocol)
 		verdict = -split_icmp(ctx);
 	if (verdict > 0)
 		return verdict;

@@ -33,12 +33,13 @@ static __always_inline struct canary_backend *split_icmp_backend(const struct ca
 __noinline int split_icmp(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
-	__u32 zero = 0;
-	struct icmp_work *work = bpf_map_lookup_elem(&icmp_scratch, &zero);
+	struct maps_scratch *room = maps_scratch();
+	struct icmp_work *work = room ? &room->icmp : NULL;
 	struct canary_backend *backend;
 	struct canary_flow *flow;
 	struct tally tally;
 	int reason;
+	__u32 slot;
 
 	if (!work)
 		return CANARY_REASON_other_protocol;
@@ -49,7 +50,7 @@ __noinline int split_icmp(struct xdp_md *ctx)
 		return CANARY_REASON_not_service;
 	icmp_key_of_reply(work);
 	flow = bpf_map_lookup_elem(&flows, &work->key);
-	if (!flow)
+	if (!flow || flow->mode != CANARY_MODE_DNAT)
 		return CANARY_REASON_icmp_no_flow;
 	backend = split_icmp_backend(flow);
 	if (!backend)
@@ -57,7 +58,7 @@ __noinline int split_icmp(struct xdp_md *ctx)
 	icmp_change_sender(&work->error, &backend->endpoint);
 	if (!icmp_write(&work->error, data, data_end))
 		return CANARY_REASON_rewrite;
-	if (account_tally(flow, &tally, &zero))
+	if (account_tally(flow, &tally, &slot))
 		TALLY(&tally, icmp_errors);
 	return 0;
 }

@@ -303,3 +303,30 @@ void packet_build_error(const struct packet_error_spec *spec, struct packet_byte
 	packet->payload = packet->transport + 8;
 	write16(packet, packet->transport + 2, icmp_checksum(packet));
 }
+
+void packet_fragment(const struct packet_bytes *whole, size_t offset, size_t len, uint32_t id,
+		     struct packet_bytes *ret_fragment)
+{
+	bool more = whole->transport + offset + len < whole->len;
+	struct packet_bytes *f = ret_fragment;
+	uint8_t *ip = f->data + whole->network;
+	uint8_t header[] = { whole->protocol, 0, offset >> 8, (offset & 0xf8) | more, id >> 24, id >> 16, id >> 8, id };
+
+	*f = *whole;
+	f->len = whole->transport;
+	if (whole->ipv6) {
+		ip[offsetof(struct ipv6hdr, nexthdr)] = IPPROTO_FRAGMENT;
+		memcpy(append(f, sizeof(header)), header, sizeof(header));
+	} else {
+		write16(f, f->network + offsetof(struct iphdr, id), htons(id));
+		write16(f, f->network + offsetof(struct iphdr, frag_off), htons(offset / 8 | (more ? 0x2000 : 0)));
+	}
+	f->transport = f->len;
+	memcpy(append(f, len), whole->data + whole->transport + offset, len);
+	if (whole->ipv6)
+		write16(f, f->network + offsetof(struct ipv6hdr, payload_len),
+			htons(f->len - f->network - sizeof(struct ipv6hdr)));
+	else
+		write16(f, f->network + offsetof(struct iphdr, tot_len), htons(f->len - f->network));
+	set_checksums(f, false);
+}

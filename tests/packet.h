@@ -79,6 +79,13 @@ struct packet_error_spec {
 /* Builds the error with right checksums. `transport` is the ICMP header, `payload` the quoted IP header. */
 void packet_build_error(const struct packet_error_spec *spec, struct packet_bytes *packet);
 
+/*
+ * `len` bytes from `offset` of what is behind the IP header of `whole`, which has no extension headers, as a fragment with
+ * this identification; whether more come behind it follows from that. The offset is a multiple of 8.
+ */
+void packet_fragment(const struct packet_bytes *whole, size_t offset, size_t len, uint32_t id,
+		     struct packet_bytes *ret_fragment);
+
 /* The checksum the transport header should carry, recomputed over the whole packet, in network order. */
 uint16_t packet_transport_checksum(const struct packet_bytes *packet);
 uint16_t packet_ip_checksum(const struct packet_bytes *packet);

@@ -57,7 +57,7 @@ struct datapath {
 };
 
 /* What is pinned: the maps above and what only the programs use. */
-#define DATAPATH_PINS(X) DATAPATH_MAPS(X) X(event_budget) X(icmp_scratch)
+#define DATAPATH_PINS(X) DATAPATH_MAPS(X) X(event_budget) X(scratch) X(fragments)
 
 /* datapath_attach.c: attaches to one interface, or adopts the pinned links; a failure undoes what this call did. */
 int datapath_attach(struct datapath *datapath, const char *name, struct datapath_interface *ret, char **ret_error);

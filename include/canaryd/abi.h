@@ -256,6 +256,27 @@ struct canary_reply {
 	__u8 zero[7];
 };
 
+/* ---- fragments ------------------------------------------------------------------------------------------- */
+
+/* What the fragments of one datagram have in common. The key of `fragments`. */
+struct canary_fragment_key {
+	__be32 source[4];
+	__be32 destination[4];
+	__be32 id;     /* IPv4's two bytes come first */
+	__u8 protocol; /* IPPROTO_UDP; in IPv6 IPPROTO_FRAGMENT: only the first fragment names it for sure */
+	__u8 reply;    /* seen at tc egress, where the source is replaced instead of the destination */
+	__u8 zero[2];
+};
+
+/* `fragments`: what the first fragment of a datagram leaves for those behind it, which have no ports. */
+struct canary_fragment {
+	__u64 first_ns;
+	__be32 to[4]; /* address of the backend or, in a reply, of the VIP */
+	__u32 stats_slot;
+	__u16 backend;
+	__u16 zero;
+};
+
 /* ---- what is counted ------------------------------------------------------------------------------------- */
 
 /* `version_stats` (by enum canary_stats_slot below) and `backend_stats` (by backend index), per CPU. */
@@ -428,6 +449,8 @@ CANARY_ASSERT_SIZE(canary_flow, 88);
 CANARY_ASSERT_SIZE(canary_reply_key, 40);
 CANARY_ASSERT_SIZE(canary_reply, 56);
 CANARY_ASSERT_SIZE(canary_source, 16);
+CANARY_ASSERT_SIZE(canary_fragment_key, 40);
+CANARY_ASSERT_SIZE(canary_fragment, 32);
 CANARY_ASSERT_SIZE(canary_counters, 264);
 CANARY_ASSERT_SIZE(canary_histogram, 5904);
 CANARY_ASSERT_SIZE(canary_reasons, 136);

@@ -5,6 +5,7 @@
  * each, near to where each side is, after which every request and every connection must have at most one outcome.
  */
 #include "bpf/decide.h"
+#include "bpf/fragment.h"
 #include "bpf/histogram.h"
 #include "bpf/icmp.h"
 #include "bpf/rewrite.h"
@@ -24,7 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_parsed(const struct packet *p, size_t packet_len)
 {
 	assert(p->network > p->start && p->transport > p->network && p->payload > p->transport);
-	assert(parse_distance(p->start, p->payload) + p->payload_len <= packet_len);
+	assert(parse_distance(p->start, p->payload) + p->payload_len <= packet_len || p->first_fragment);
+	assert(!p->first_fragment || p->protocol == IPPROTO_UDP);
 	assert(p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP);
 }
 
@@ -43,6 +45,21 @@ static void check_rewritten(struct packet *p, uint8_t *data, size_t len, size_t 
 	assert(again.payload_len == p->payload_len && again.seq == p->seq && again.tcp_flags == p->tcp_flags);
 }
 
+/* A first fragment leaves a key that its followers find, which are those with the same identification. */
+static void check_fragment(const struct packet *p, uint8_t *data, size_t len)
+{
+	struct canary_fragment_key key;
+	struct packet fragment;
+
+	if (fragment_parse(data, data + len, false, &fragment, &key)) {
+		assert(!p->first_fragment);
+		return;
+	}
+	assert(!memcmp(key.source, p->source, sizeof(key.source)) && !key.reply);
+	assert(!memcmp(key.destination, p->destination, sizeof(key.destination)));
+	assert(fragment.network == p->network && fragment.ipv6 == p->ipv6 && fragment.ip_check == p->ip_check);
+}
+
 static void fuzz_packet(const uint8_t *bytes, size_t len, size_t beyond)
 {
 	uint8_t *exact = malloc(len + ALIGN), *data = exact + ALIGN;
@@ -53,6 +70,7 @@ static void fuzz_packet(const uint8_t *bytes, size_t len, size_t beyond)
 	memcpy(data, bytes, len);
 	if (exact && parse_packet(data, data + len, len + beyond, &p) == 0) {
 		check_parsed(&p, len + beyond);
+		check_fragment(&p, data, len);
 		flow_key_from_request(&key, &p);
 		assert(decide_maglev_entry(decide_hash(&key, &service)) < CANARY_MAGLEV_SIZE);
 		if (p.protocol == IPPROTO_TCP && p.payload_len >= HTTP_STATUS_LINE &&

@@ -207,6 +207,8 @@ static const struct {
 	{ false, IPPROTO_TCP, false, 6, 0x21, CANARY_REASON_fragment }, /* one in the middle */
 	{ false, IPPROTO_TCP, false, 7, 0x01, CANARY_REASON_fragment }, /* the last */
 	{ false, IPPROTO_UDP, false, 6, 0x1f, CANARY_REASON_fragment },
+	{ false, IPPROTO_UDP, false, 6, 0x20, 0 }, /* the first has the ports */
+	{ false, IPPROTO_UDP, false, 6, 0x21, CANARY_REASON_fragment },
 	{ false, IPPROTO_TCP, false, 9, IPPROTO_ICMP, CANARY_REASON_other_protocol },
 	{ false, IPPROTO_TCP, false, 9, IPPROTO_ESP, CANARY_REASON_other_protocol },
 	{ false, IPPROTO_TCP, false, 9, IPPROTO_SCTP, CANARY_REASON_other_protocol },
@@ -380,6 +382,31 @@ static void test_ipv6_fragments(void **state)
 	}
 }
 
+/* The length of a datagram is told by its first fragment, which is shorter; without its header it is none. */
+static void test_first_fragment(void **state)
+{
+	(void)state;
+	for (int ipv6 = 0; ipv6 <= 1; ipv6++) {
+		struct packet_spec spec = spec_of(ipv6, IPPROTO_UDP);
+		struct packet_bytes whole, first;
+		struct packet p;
+
+		packet_build(&spec, &whole);
+		packet_fragment(&whole, 0, 8, 4711, &first);
+		assert_int_equal(parse_all(&first, &p), 0);
+		assert_int_equal(p.first_fragment, 1);
+		assert_int_equal(p.payload_len, PAYLOAD_LEN);
+		assert_int_equal(p.destination_port, spec.destination.port);
+		packet_fragment(&whole, 0, 7, 4711, &first);
+		assert_int_equal(parse_all(&first, &p), CANARY_REASON_truncated);
+		memset(first.data + first.len, 0, 8);
+		first.len += 8; /* padding */
+		assert_int_equal(parse_all(&first, &p), CANARY_REASON_malformed);
+		assert_int_equal(parse_all(&whole, &p), 0);
+		assert_int_equal(p.first_fragment, 0);
+	}
+}
+
 /* An extension header that says it is longer than the packet. */
 static void test_extension_header_beyond_the_packet(void **state)
 {
@@ -435,6 +462,7 @@ int main(void)
 		cmocka_unit_test(test_sequences_of_extension_headers),
 		cmocka_unit_test(test_number_of_extension_headers),
 		cmocka_unit_test(test_ipv6_fragments),
+		cmocka_unit_test(test_first_fragment),
 		cmocka_unit_test(test_extension_header_beyond_the_packet),
 		cmocka_unit_test(test_noise),
 	};
