@@ -20,6 +20,7 @@
 static struct client client;
 static struct loop_timer arrivals, progress;
 static double rate = 100, requests_per_connection = 1, count, duration_s, timeout_s = 5, think_ms;
+static double datagram_bytes = 4;
 static const char *flows_path, *histogram_path;
 static bool with_progress;
 static uint64_t started_ns, launched;
@@ -124,6 +125,8 @@ static const struct option_entry options[] = {
 	{.name = "source", .argument = "ADDR", .help = "own address; given again, they take turns", .take = take_source},
 	{.name = "source-ports", .argument = "A-B", .help = "own ports, in turn, of each --source", .take = take_ports},
 	{.name = "udp", .help = "datagrams to a UDP echo, not HTTP", .take = take_flag},
+	{.name = "datagram-bytes", .argument = "N", .help = "size of each (4)", .number = &datagram_bytes, .low = 1,
+	 .high = CLIENT_DATAGRAM_MAX},
 	{.name = "flows", .argument = "FILE", .help = "a line for each flow: OWN-ADDR:PORT VERSION OUTCOME",
 	 .text = &flows_path},
 	{.name = "histogram", .argument = "FILE", .help = "every latency: connect|ttfb SECONDS", .text = &histogram_path},
@@ -154,6 +157,9 @@ static void check_options(void)
 			options_fail("source", "not of the family of --to", "--source");
 	if (count <= 0 && duration_s <= 0)
 		count = 1;
+	client.datagram_bytes = (size_t)datagram_bytes;
+	for (size_t i = 0; i < client.datagram_bytes; i++)
+		client.datagram[i] = "ping"[i % 4];
 	client.requests_per_connection = (unsigned int)requests_per_connection;
 	client.timeout_ns = (uint64_t)(timeout_s * 1e9);
 	client.think_ns = (uint64_t)(think_ms * 1e6);

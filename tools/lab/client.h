@@ -53,6 +53,8 @@ struct client_counts {
 	} versions[CLIENT_VERSIONS_MAX + 1]; /* the last one: those there was no room for */
 };
 
+#define CLIENT_DATAGRAM_MAX 9000 /* bytes; lab-server echoes no more */
+
 LIST_HEAD(flow_list, flow);
 
 struct client {
@@ -64,6 +66,8 @@ struct client {
 	unsigned int requests_per_connection;
 	uint64_t timeout_ns, think_ns;
 	bool udp;
+	char datagram[CLIENT_DATAGRAM_MAX]; /* "pingpingp…" */
+	size_t datagram_bytes;
 	FILE *flow_file; /* a line for each flow that ended; NULL: none */
 	struct client_counts counts;
 	struct samples connect, ttfb;

@@ -116,7 +116,7 @@ static ssize_t send_bytes(const struct flow *f)
 	bool last = f->requests_left == 1;
 
 	if (f->client->udp)
-		return send(f->watch.fd, "ping", 4, MSG_NOSIGNAL);
+		return send(f->watch.fd, f->client->datagram, f->client->datagram_bytes, MSG_NOSIGNAL);
 	return send(f->watch.fd, last ? request_last : request_keep,
 		    last ? sizeof(request_last) - 1 : sizeof(request_keep) - 1, MSG_NOSIGNAL);
 }
@@ -182,12 +182,18 @@ static void take_first_byte(struct flow *f)
 	f->state = FLOW_READING;
 }
 
-/* "NAME PAYLOAD": what came back from lab-server. */
+/* "NAME PAYLOAD": what came back from lab-server, all of it. */
 static void take_datagram(struct flow *f, size_t bytes)
 {
+	char *space = memchr(scratch, ' ', bytes);
+
 	take_first_byte(f);
-	scratch[bytes < SCRATCH_BYTES ? bytes : SCRATCH_BYTES - 1] = '\0';
-	scratch[strcspn(scratch, " ")] = '\0';
+	if (!space || bytes != (size_t)(space + 1 - scratch) + f->client->datagram_bytes ||
+	    memcmp(space + 1, f->client->datagram, f->client->datagram_bytes)) {
+		FINISH(f, malformed);
+		return;
+	}
+	*space = '\0';
 	count_version(f, scratch);
 	f->client->counts.status_class[2]++;
 	if (--f->requests_left == 0)

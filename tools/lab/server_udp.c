@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#define DATAGRAM_MAX 1472
+#define DATAGRAM_MAX 9216 /* more than a link takes: it comes and goes in fragments */
 
 struct udp_reply {
 	struct loop_timer timer;
