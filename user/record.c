@@ -295,12 +295,25 @@ static bool read_text(const json_t *object, const char *name, char *ret, size_t 
 	return text;
 }
 
+static int read_alert(const json_t *alert, struct record_outside *ret, char *error)
+{
+	char says[16];
+
+	if (!alert)
+		return 0;
+	if (read_text(alert, "says", says, sizeof(says)) && read_text(alert, "why", ret->alert_why, sizeof(ret->alert_why)))
+		ret->alert = strcmp(says, "hold") == 0 ? FINDING_SAYS_HOLD :
+			     strcmp(says, "rollback") == 0 ? FINDING_SAYS_FAIL : FINDING_SAYS_NOTHING;
+	return ret->alert ? 0 : SAY(error, "alert is not {\"says\": \"hold\" or \"rollback\", \"why\": TEXT}");
+}
+
 static int read_outside(const json_t *line, struct record_outside *ret, char *error)
 {
 	const json_t *gate = json_object_get(line, "gate");
 	char verdict[16] = "";
 
-	if (read_seconds(line, "clock_step", &ret->clock_step_s, error) || read_seconds(line, "asleep", &ret->asleep_s, error))
+	if (read_seconds(line, "clock_step", &ret->clock_step_s, error) || read_seconds(line, "asleep", &ret->asleep_s, error) ||
+	    read_alert(json_object_get(line, "alert"), ret, error))
 		return -EINVAL;
 	ret->blackout = read_text(line, "blackout", ret->blackout_until, sizeof(ret->blackout_until));
 	ret->gates_closed = read_text(gate, "name", ret->gate, sizeof(ret->gate)) &&
@@ -380,12 +393,14 @@ struct record_outside record_outside(const struct finding *finding)
 		.clock_step_s = finding->clock_step_s,
 		.asleep_s = finding->asleep_s,
 		.blackout = finding->blackout,
+		.alert = finding->alert,
 		.gates_closed = finding->gates_closed,
 		.gate_refused = finding->gate_refused,
 		.gate_failed = finding->gate_failed,
 	};
 
 	memcpy(outside.blackout_until, finding->blackout_until, sizeof(outside.blackout_until));
+	memcpy(outside.alert_why, finding->alert_why, sizeof(outside.alert_why));
 	memcpy(outside.gate, finding->gate, sizeof(outside.gate));
 	memcpy(outside.gate_why, finding->gate_why, sizeof(outside.gate_why));
 	return outside;
@@ -396,5 +411,7 @@ void record_give_outside(const struct record_outside *outside, struct finding *f
 	finding->clock_step_s = outside->clock_step_s;
 	finding->asleep_s = outside->asleep_s;
 	finding->blackout = outside->blackout;
+	finding->alert = outside->alert;
+	memcpy(finding->alert_why, outside->alert_why, sizeof(finding->alert_why));
 	memcpy(finding->blackout_until, outside->blackout_until, sizeof(finding->blackout_until));
 }

@@ -18,6 +18,7 @@
  *   "gate": {"name": NAME, "why": TEXT, "verdict": "asking"|"refused"|"failed"}
  *                                who did not agree that the rollout moves on in this tick; missing: all did, or were not
  *                                asked
+ *   "alert": {"says": "hold"|"rollback", "why": TEXT}   what others report of the canary
  * A name nobody knows is passed over. Pure.
  */
 #ifndef CANARYD_RECORD_H
@@ -43,6 +44,8 @@ struct record_outside {
 	double asleep_s;
 	bool blackout;
 	char blackout_until[20];
+	enum finding_say alert;
+	char alert_why[FINDING_REASON];
 	bool gates_closed;
 	bool gate_refused;
 	bool gate_failed;

@@ -110,6 +110,11 @@ static void print_outside(const struct record_outside *o, FILE *out)
 		fputs(",\"blackout\":", out);
 		print_text(o->blackout_until, out);
 	}
+	if (o->alert) {
+		fprintf(out, ",\"alert\":{\"says\":\"%s\",\"why\":", o->alert == FINDING_SAYS_FAIL ? "rollback" : "hold");
+		print_text(o->alert_why, out);
+		fputs("}", out);
+	}
 	if (!o->gates_closed)
 		return;
 	fputs(",\"gate\":{\"name\":", out);

@@ -81,6 +81,8 @@ static void what_is_written_reads_back(void **state)
 	out->outside.asleep_s = 1.0 / 3;
 	out->outside.blackout = out->outside.gates_closed = out->outside.gate_failed = true;
 	strcpy(out->outside.blackout_until, "2026-12-24T18:00");
+	out->outside.alert = FINDING_SAYS_HOLD;
+	strcpy(out->outside.alert_why, "security page from uid 0: a \"hole\"");
 	strcpy(out->outside.gate, "tickets");
 	strcpy(out->outside.gate_why, "says \"no\"");
 	out->sample.external[1] = (struct sample_external){ FINDING_STATE_OK, true, 10, 1, 5, 0, 0.1, 1e-300, "a \"b\" é" };
@@ -129,6 +131,8 @@ static const struct {
 	{ "{\"t\": 1, \"weight\": 0, \"muted\": [99], \"versions\": {}}", "muted is not" },
 	{ "{\"t\": 1, \"weight\": 0, \"slis\": [{\"state\": \"well\"}], \"versions\": {}}", "slis: state is no word" },
 	{ "{\"t\": 1, \"weight\": 0, \"asleep\": \"long\", \"versions\": {}}", "asleep is not a number" },
+	{ "{\"t\": 1, \"weight\": 0, \"alert\": \"x\", \"versions\": {}}", "alert is not" },
+	{ "{\"t\": 1, \"weight\": 0, \"alert\": {\"says\": \"tell\", \"why\": \"\"}, \"versions\": {}}", "alert is not" },
 	{ "{\"t\": 1, \"weight\": 0, \"gate\": \"x\", \"versions\": {}}", "gate is not" },
 	{ "{\"t\": 1, \"weight\": 0, \"gate\": {\"name\": \"x\", \"why\": \"\", \"verdict\": \"agreed\"}, \"versions\": {}}", "gate is not" },
 	{ TICK("\"v\": 3"), "versions.v is not an object" },

@@ -202,6 +202,8 @@ static void look_elsewhere(unsigned i, struct finding *f, struct sample_external
 {
 	f->clock_step_s = i == 700 ? -7200 : 0;
 	f->blackout = i >= 800 && i < 820;
+	f->alert = i >= 830 && i < 840 ? FINDING_SAYS_HOLD : FINDING_SAYS_NOTHING;
+	strcpy(f->alert_why, f->alert ? "security page from uid 0: it is open" : "");
 	strcpy(f->blackout_until, f->blackout ? "2026-12-24T18:00" : "");
 	*look = (struct sample_external){ .state = FINDING_STATE_OK, .fresh = i % 4 == 0, .baseline = 0.5,
 					  .canary = i >= 1000 && i < 1060 ? 0.95 : 0.5 };
@@ -258,7 +260,7 @@ static void the_same_decisions_as_the_daemon_at_the_same_ticks(void **state)
 	struct fixture *x = *state;
 	struct replay_decision decisions[REPLAY_DECISIONS];
 	struct finding *f = calloc(1, sizeof(*f));
-	bool seen[POLICY_HELD_BLACKOUT + 1] = { 0 };
+	bool seen[POLICY_HELD_ALERT + 1] = { 0 };
 	unsigned asked = 0;
 	struct judge *j;
 	struct policy_plan plan = { .n_steps = 2, .bake_s = 600,
@@ -304,7 +306,8 @@ static void the_same_decisions_as_the_daemon_at_the_same_ticks(void **state)
 			assert_true(replay_finding(x->replay)->ln_e_rollback == f->ln_e_rollback);
 	}
 	assert_true(x->decisions >= 3);
-	assert_true(seen[POLICY_HELD_ERROR] && seen[POLICY_HELD_BLACKOUT] && seen[POLICY_HELD_SLI] && seen[POLICY_HELD_GATE]);
+	assert_true(seen[POLICY_HELD_ERROR] && seen[POLICY_HELD_BLACKOUT] && seen[POLICY_HELD_SLI] && seen[POLICY_HELD_GATE] &&
+		    seen[POLICY_HELD_ALERT]);
 	assert_int_equal(policy.status, POLICY_ROLLED_BACK);
 	free(f);
 	judge_free(j);
