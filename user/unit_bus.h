@@ -21,12 +21,16 @@ struct unit_bus_answer {
 	char error[80];          /* why it is not known; "" while it has not been answered */
 };
 
+/* Makes a connection, started, the caller's. Negative errno: none can be made now. */
+typedef int (*unit_bus_open)(sd_bus **ret, void *context);
+
 /*
- * A connection to the host's systemd; *ret is NULL, and that is no error, where the host was not booted with it. Or one
- * over a connection that the caller has made, and gives away.
+ * Asks the host's systemd; *ret is NULL, and that is no error, where the host was not booted with it. Or whoever is at
+ * the other end of what `open` makes. A connection that cannot be made, or is lost, is made anew when something is asked,
+ * once in a second at most; meanwhile nothing is known.
  */
 int unit_bus_new(sd_event *event, struct unit_bus **ret);
-int unit_bus_new_with(sd_bus *connection, sd_event *event, struct unit_bus **ret);
+int unit_bus_new_with(unit_bus_open open, void *context, sd_event *event, struct unit_bus **ret);
 struct unit_bus *unit_bus_free(struct unit_bus *bus);
 
 /* What is known of a unit by now, after asking again. Valid until the next call. NULL: without memory. */

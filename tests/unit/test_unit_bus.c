@@ -2,6 +2,8 @@
 /* What systemd is asked: against a peer that speaks D-Bus as systemd does, over a socket pair. */
 #include "user/unit_bus.h"
 
+#include <errno.h>
+
 #include "tests/unit/event_fixture.h"
 
 struct fixture {
@@ -10,6 +12,8 @@ struct fixture {
 	struct unit_bus *bus;
 	const char *cgroup;
 	uint32_t restarts;
+	bool refuses; /* connections */
+	unsigned opened;
 };
 
 static int get_cgroup(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
@@ -46,15 +50,27 @@ static sd_bus *over(int fd)
 	return bus;
 }
 
-static int set_up(void **state)
+static void go_away(struct fixture *x)
 {
-	struct fixture *x = calloc(1, sizeof(*x));
+	if (!x->systemd)
+		return;
+	sd_bus_detach_event(x->systemd);
+	sd_bus_close(x->systemd);
+	x->systemd = sd_bus_unref(x->systemd);
+}
+
+/* A systemd of its own for every connection. */
+static int open_both(sd_bus **ret, void *context)
+{
+	struct fixture *x = context;
 	sd_id128_t id = { .qwords = { 1, 2 } };
-	sd_bus *client;
 	int fds[2];
 
+	x->opened++;
+	if (x->refuses)
+		return -ECONNREFUSED;
+	go_away(x);
 	assert_return_code(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
-	assert_true(sd_event_new(&x->event) >= 0);
 	x->systemd = over(fds[0]);
 	assert_true(sd_bus_set_server(x->systemd, 1, id) >= 0);
 	assert_true(sd_bus_set_anonymous(x->systemd, 1) >= 0);
@@ -62,10 +78,17 @@ static int set_up(void **state)
 	assert_true(sd_bus_attach_event(x->systemd, x->event, 0) >= 0);
 	assert_true(sd_bus_add_object_vtable(x->systemd, NULL, "/org/freedesktop/systemd1/unit/web_2d1_2eservice",
 					     "org.freedesktop.systemd1.Service", service, x) >= 0);
-	client = over(fds[1]);
-	assert_true(sd_bus_set_anonymous(client, 1) >= 0);
-	assert_true(sd_bus_start(client) >= 0);
-	assert_int_equal(unit_bus_new_with(client, x->event, &x->bus), 0);
+	*ret = over(fds[1]);
+	assert_true(sd_bus_set_anonymous(*ret, 1) >= 0);
+	return sd_bus_start(*ret);
+}
+
+static int set_up(void **state)
+{
+	struct fixture *x = calloc(1, sizeof(*x));
+
+	assert_true(sd_event_new(&x->event) >= 0);
+	assert_int_equal(unit_bus_new_with(open_both, x, x->event, &x->bus), 0);
 	x->cgroup = "/system.slice/web-1.service";
 	x->restarts = 3;
 	*state = x;
@@ -77,8 +100,7 @@ static int tear_down(void **state)
 	struct fixture *x = *state;
 
 	unit_bus_free(x->bus);
-	sd_bus_detach_event(x->systemd);
-	sd_bus_flush_close_unref(x->systemd);
+	go_away(x);
 	sd_event_unref(x->event);
 	free(x);
 	return 0;
@@ -126,27 +148,59 @@ static void test_unknown_unit(void **state)
 	assert_true(strlen(answer->error) > 0);
 }
 
+/* Asks until it is known, or is known not to be. */
+static const struct unit_bus_answer *ask_until(struct fixture *x, bool known)
+{
+	const struct unit_bus_answer *answer = unit_bus_ask(x->bus, "web-1.service");
+	uint64_t began_us, now_us = 0;
+
+	sd_event_now(x->event, CLOCK_MONOTONIC, &began_us);
+	while (answer->known != known || (!known && !*answer->error)) {
+		assert_true(sd_event_run(x->event, 100000) >= 0);
+		sd_event_now(x->event, CLOCK_MONOTONIC, &now_us);
+		if (now_us - began_us > GUARD_US)
+			fail_msg("nothing changed");
+		answer = unit_bus_ask(x->bus, "web-1.service");
+	}
+	return answer;
+}
+
 static void test_systemd_goes_away(void **state)
 {
 	struct fixture *x = *state;
 	const struct unit_bus_answer *answer;
 
 	assert_true(settle(x, "web-1.service")->known);
-	sd_bus_detach_event(x->systemd);
-	sd_bus_close(x->systemd);
-	answer = unit_bus_ask(x->bus, "web-1.service");
-	for (int i = 0; i < 100 && !*answer->error; i++) {
-		sd_event_run(x->event, 100000);
-		answer = unit_bus_ask(x->bus, "web-1.service");
-	}
-	assert_false(answer->known);
+	x->refuses = true;
+	go_away(x);
+	answer = ask_until(x, false);
+	assert_non_null(strstr(answer->error, "systemd cannot be asked"));
+	x->refuses = false;
+	x->restarts = 7;
+	answer = ask_until(x, true);
+	assert_true(answer->restarts == 7);
+	assert_string_equal(answer->error, "");
+}
+
+/* It comes later than canaryd; and nobody hammers at its door meanwhile. */
+static void test_systemd_comes_late(void **state)
+{
+	struct fixture *x = *state;
+
+	x->refuses = true;
+	for (unsigned i = 0; i < 1000; i++)
+		assert_false(unit_bus_ask(x->bus, "web-1.service")->known);
+	assert_in_range(x->opened, 1, 10);
+	x->refuses = false;
+	assert_true(ask_until(x, true)->restarts == 3);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TEST(test_known), TEST(test_unknown_unit), TEST(test_systemd_goes_away) };
+	const struct CMUnitTest tests[] = { TEST(test_known), TEST(test_unknown_unit), TEST(test_systemd_goes_away),
+		TEST(test_systemd_comes_late) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
