@@ -152,8 +152,11 @@ static int open_service(struct daemon *daemon, size_t s, char **ret_error)
 	daemon_restore_mutes(daemon, service);
 	if (daemon_open_slis(daemon, service) || daemon_open_hooks(daemon, service, &environment.gates))
 		return error_set(ret_error, -ENOMEM, "out of memory");
-	return rollout_open(&environment, daemon->config, service->config, service->inventory, daemon_unix_s(),
-			    &service->rollout, ret_error);
+	r = rollout_open(&environment, daemon->config, service->config, service->inventory, daemon_unix_s(),
+			 &service->rollout, ret_error);
+	if (!r)
+		daemon_recall_looks(daemon, service);
+	return r;
 }
 
 static int open_recorder(struct daemon *daemon, char **ret_error)
@@ -236,6 +239,8 @@ struct daemon *daemon_free(struct daemon *daemon)
 	if (!daemon)
 		return NULL;
 	for (size_t s = 0; s < daemon->n_services; s++) {
+		if (daemon->services[s].rollout)
+			daemon_keep_looks(daemon, &daemon->services[s], true);
 		hooks_free(daemon->services[s].hooks);
 		external_free(daemon->services[s].external);
 		rollout_close(daemon->services[s].rollout);
@@ -369,6 +374,7 @@ static void tick_service(struct daemon *daemon, struct daemon_service *service)
 		log_error("service %s: the last decision has taken effect, and is yet to be written: %s",
 			  service->config->name, journal_error(daemon->journal));
 	free(error);
+	daemon_keep_looks(daemon, service, false);
 	hooks_turn(service->hooks);
 }
 

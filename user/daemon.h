@@ -51,6 +51,8 @@ struct daemon_service {
 	struct hooks *hooks;
 	struct external *external;
 	struct mutes mutes; /* of its SLIs, by operators */
+	double kept_events; /* of the looks, in the journal */
+	uint64_t kept_ns;
 	struct rollout *rollout;
 	char starting[CANARY_NAME_MAX]; /* the canary whose start is being asked for; "": none */
 	bool replacing;

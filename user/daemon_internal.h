@@ -29,6 +29,13 @@ void daemon_heed_reports(struct daemon *daemon);
 /* -EBUSY, with the mend: others report `canary` as a security problem, so it is not to be started. */
 int daemon_refuse_reported(const struct daemon_service *service, const char *canary, char **ret_error);
 
+/*
+ * Keeps what looks at units have counted, once in a while, when there is more of it, and `now`; and brings it back where the
+ * same rollout is still under way. After the service's tick, and after its rollout was opened.
+ */
+void daemon_keep_looks(struct daemon *daemon, struct daemon_service *service, bool now);
+void daemon_recall_looks(struct daemon *daemon, struct daemon_service *service);
+
 /* What operators have said of the service's SLIs, from the journal. */
 void daemon_restore_mutes(struct daemon *daemon, struct daemon_service *service);
 

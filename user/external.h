@@ -9,6 +9,8 @@
 #ifndef CANARYD_EXTERNAL_H
 #define CANARYD_EXTERNAL_H
 
+#include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "user/command.h"
@@ -45,6 +47,16 @@ struct external *external_free(struct external *external);
 
 /* The configuration has been replaced; the service's SLIs are the same. */
 void external_set_config(struct external *external, const struct config_service *service);
+
+/*
+ * What looks at units have counted, for external_recall() of the next daemon: -EINVAL: it is not whole, and what is not is
+ * counted anew. `same_boot`: the host was not restarted in between. Another baseline or canary is forgotten at the next tick.
+ */
+json_t *external_memory(const struct external *external);
+int external_recall(struct external *external, const json_t *memory, bool same_boot);
+
+/* Restarts and kills in all: it grows when there is something new to remember. */
+double external_events(const struct external *external);
 
 /* Fills muted and external of the sample with what is known by now, and begins the looks that are due. */
 void external_tick(struct external *external, const struct external_now *now, struct sample *sample);

@@ -2,6 +2,7 @@
 /* Looks at SLIs beyond the packet: against a real HTTP server, real commands and a tree of files. */
 #include "user/external.h"
 
+#include <errno.h>
 #include <math.h>
 #include <sys/stat.h>
 
@@ -344,6 +345,42 @@ static void test_unit(void **state)
 	assert_true(r->state == FINDING_STATE_OK && r->canary == 8192 && r->baseline == 4096);
 }
 
+static void restart_daemon(struct fixture *x)
+{
+	json_t *memory = external_memory(x->external);
+
+	external_free(x->external);
+	assert_int_equal(external_new(&x->tools, &x->config->services[0], &x->external), 0);
+	assert_int_equal(external_recall(x->external, memory, true), 0);
+	json_decref(memory);
+}
+
+/* Restarts that were counted are there after one of the daemon, which is none itself; for another canary they are gone. */
+static void test_counts_outlive_the_daemon(void **state)
+{
+	struct fixture *x = *state;
+	json_t *none = json_object();
+
+	run("mkdir -p %s/system.slice/web-1.service %s/web/2 && echo 1 >%s/system.slice/web-1.service/cgroup.procs", x->directory);
+	run("echo 1 >%s/web/2/cgroup.procs", x->directory);
+	configure(x, "name: restarts, kind: unit, measure: restarts%s", "");
+	assert_true(look(x)->canary == 0 && external_events(x->external) == 0);
+	run("echo 2 >%s/web/2/cgroup.procs", x->directory);
+	assert_true(look(x)->canary == 1 && external_events(x->external) == 1);
+	restart_daemon(x);
+	assert_true(look(x)->canary == 1 && external_events(x->external) == 1);
+	run("echo 3 >%s/web/2/cgroup.procs", x->directory);
+	restart_daemon(x);
+	assert_true(look(x)->canary == 2);
+	assert_int_equal(external_recall(x->external, none, true), -EINVAL);
+	json_decref(none);
+	x->now.canary = NULL;
+	external_tick(x->external, &x->now, &x->sample);
+	x->now.canary = "v2";
+	restart_daemon(x);
+	assert_true(look(x)->canary == 0);
+}
+
 /* An answer that comes for a canary that is gone is nobody's. */
 static void test_another_canary(void **state)
 {
@@ -403,7 +440,7 @@ int main(void)
 		TEST(test_increases),	TEST(test_bad_answers),	    TEST(test_baseline_missing),
 		TEST(test_nobody_answers), TEST(test_http_error),   TEST(test_http_check), TEST(test_command),
 		TEST(test_gate),	TEST(test_unit),	    TEST(test_another_canary), TEST(test_muted),
-		TEST(test_muted_by_an_operator),
+		TEST(test_muted_by_an_operator), TEST(test_counts_outlive_the_daemon),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

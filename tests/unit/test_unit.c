@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "user/unit_trend.h"
+#include "user/unit_trend_json.h"
 
 static const char *const files[] = { "cgroup.procs", "cpu.stat", "memory.current", "memory.events" };
 
@@ -279,6 +280,69 @@ static void test_crash_loop(void **state)
 	assert_true(x->value == 0);
 }
 
+/* The daemon is started again: what it knows goes through text. */
+static void restart_daemon(struct fixture *x, bool same_boot)
+{
+	json_t *json = unit_trend_json(&x->trend), *again;
+	char *text = json_dumps(json, JSON_COMPACT);
+
+	again = json_loads(text, 0, NULL);
+	memset(&x->trend, 0xff, sizeof(x->trend));
+	assert_int_equal(unit_trend_parse(again, same_boot, &x->trend), 0);
+	json_decref(again);
+	json_decref(json);
+	free(text);
+}
+
+static void test_a_restart_of_the_daemon_is_none_of_the_unit(void **state)
+{
+	struct fixture *x = *state;
+
+	restart_daemon(x, true); /* before it has looked at all */
+	for (unsigned i = 0; i <= 20; i++) {
+		x->reading.inode += i % 2;
+		x->reading.oom_kills = i / 2;
+		add(x, CONFIG_MEASURE_CRASH_LOOP, 1000 + 100.0 * i, 0);
+		assert_true(x->value == fmin((i + 1) / 2, i % 2 ? 4 : 3));
+		restart_daemon(x, true);
+	}
+	assert_true(x->trend.restarts == 10 && x->trend.oom_kills > 0);
+	add(x, CONFIG_MEASURE_RESTARTS, 3000, 0);
+	assert_true(x->value == 10);
+	x->reading.pids[0] = 999; /* while no daemon was there */
+	restart_daemon(x, true);
+	add(x, CONFIG_MEASURE_RESTARTS, 3010, 0);
+	assert_true(x->value == 11);
+}
+
+/* After a boot every process is another, and the monotonic clock begins again. */
+static void test_a_boot_is_no_restart(void **state)
+{
+	struct fixture *x = *state;
+
+	add(x, CONFIG_MEASURE_RESTARTS, 10, 0);
+	x->reading.inode++;
+	x->reading.oom_kills = 1;
+	add(x, CONFIG_MEASURE_RESTARTS, 20, 0);
+	restart_daemon(x, false);
+	x->reading = (struct unit_reading){ .cpu_s = 1, .memory = 1e6, .restarts = NAN, .inode = 2, .n_pids = 1, .pids = { 3 } };
+	add(x, CONFIG_MEASURE_CRASH_LOOP, 15, 0);
+	assert_true(x->value == 0);
+	assert_true(x->trend.restarts == 1 && x->trend.oom_kills == 1);
+	add(x, CONFIG_MEASURE_RESTARTS, 25, 0);
+	assert_true(x->value == 1);
+}
+
+static void test_other_text_is_no_trend(void **state)
+{
+	struct fixture *x = *state;
+	json_t *json = json_object();
+
+	assert_int_equal(unit_trend_parse(json, true, &x->trend), -EINVAL);
+	assert_int_equal(unit_trend_parse(NULL, true, &x->trend), -EINVAL);
+	json_decref(json);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -297,6 +361,9 @@ int main(void)
 		TEST(test_restarts),
 		TEST(test_restarts_of_systemd),
 		TEST(test_crash_loop),
+		TEST(test_a_restart_of_the_daemon_is_none_of_the_unit),
+		TEST(test_a_boot_is_no_restart),
+		TEST(test_other_text_is_no_trend),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
