@@ -19,7 +19,8 @@ static const char *find_crash_loop(const struct daemon_service *service, const s
 		if (sli->measure != CONFIG_MEASURE_CRASH_LOOP)
 			continue;
 		for (unsigned f = 0; f < finding->n_slis; f++)
-			if (!strcmp(finding->sli[f].name, sli->name) && finding->sli[f].verdict == FINDING_FAIL)
+			if (!strcmp(finding->sli[f].name, sli->name) && finding->sli[f].verdict == FINDING_FAIL &&
+			    !finding->sli[f].muted)
 				return finding->sli[f].said;
 	}
 	return NULL;
