@@ -18,13 +18,13 @@ SEC("xdp")
 int bench_split(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
-	int reason;
+	int verdict;
 
 	if (!bench_write_request(data, data_end, &turn))
 		return XDP_ABORTED;
-	reason = split_packet(data, data_end);
-	if (reason)
-		account_reason(reason);
+	verdict = split_packet(ctx);
+	if (verdict < 0)
+		account_reason(-verdict);
 	return XDP_PASS;
 }
 
