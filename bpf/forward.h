@@ -36,7 +36,6 @@ struct forward_job {
 	__u32 network; /* offsets */
 	__u32 transport;
 	__u32 payload;
-	__u32 mode;         /* enum canary_mode */
 	__u32 source_count; /* how many sources the flow's service has */
 	__u32 waits;        /* the probe whose source waits for the end of TIME_WAIT */
 };

@@ -134,10 +134,10 @@ static __always_inline bool too_big_can_tell(const struct xdp_md *ctx, const str
 }
 
 /*
- * Of the packet that forward() found too big, by `overhead` bytes more where it was to go into a tunnel. Returns an XDP
- * verdict; where its sender cannot be told, the packet passes as it is. Verified by itself.
+ * Of the packet that forward() found too big. Returns an XDP verdict; where its sender cannot be told, the packet passes
+ * as it is. Verified by itself.
  */
-__attribute__((noinline)) int forward_too_big(struct xdp_md *ctx, __u32 overhead)
+__attribute__((noinline)) int forward_too_big(struct xdp_md *ctx)
 {
 	struct forward_job *job = forward_job();
 	struct ethhdr *there = forward_at(ctx, 0, sizeof(*there)), eth;
@@ -146,7 +146,7 @@ __attribute__((noinline)) int forward_too_big(struct xdp_md *ctx, __u32 overhead
 	if (!job || !there || !too_big_can_tell(ctx, job))
 		return XDP_PASS;
 	eth = *there;
-	mtu = too_big_mtu(job, forward_length(ctx, job) + overhead) - overhead;
+	mtu = too_big_mtu(job, forward_length(ctx, job));
 	return job->packet.ipv6 ? too_big_send_ipv6(ctx, &eth, mtu) : too_big_send_ipv4(ctx, &eth, mtu);
 }
 

@@ -128,7 +128,6 @@ __attribute__((noinline)) int nat_reply(struct xdp_md *ctx)
 	if (!reply)
 		return -1;
 	job->key = reply->flow;
-	job->mode = CANARY_MODE_FULLNAT;
 	nat_reply_addresses(job);
 	flow = bpf_map_lookup_elem(&flows, &job->key);
 	if (flow && flow->mode == CANARY_MODE_FULLNAT && flow->source_port == job->reply_key.source_port)

@@ -255,7 +255,7 @@ int canary_split(struct xdp_md *ctx)
 		return verdict;
 	if (verdict)
 		account_reason(-verdict);
-	return verdict == -CANARY_REASON_too_big ? forward_too_big(ctx, 0) : XDP_PASS;
+	return verdict == -CANARY_REASON_too_big ? forward_too_big(ctx) : XDP_PASS;
 }
 
 static __always_inline void split_explain_weights(struct canary_explain *answer, const struct canary_service *service,

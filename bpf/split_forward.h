@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Modes fullnat and dsr at XDP: gives a flow its source, and makes of what is known of a packet the job that forward()
+ * Mode fullnat at XDP: gives a flow its source, and makes of what is known of a packet the job that forward()
  * does. What is verified by itself works on the job alone.
  */
 #ifndef CANARYD_BPF_SPLIT_FORWARD_H
@@ -97,7 +97,6 @@ static __always_inline int split_take_source(struct forward_job *job, const stru
 /* Where it goes, and as whose. */
 struct split_way {
 	__u16 backend;
-	__u8 mode;
 	__u8 source;
 	__be16 source_port;
 };
@@ -105,7 +104,7 @@ struct split_way {
 static __always_inline struct split_way split_way(const struct canary_flow *flow)
 {
 	struct split_way way = {
-		.backend = flow->backend, .mode = flow->mode, .source = flow->source, .source_port = flow->source_port,
+		.backend = flow->backend, .source = flow->source, .source_port = flow->source_port,
 	};
 
 	return way;
@@ -120,7 +119,6 @@ static __always_inline int split_job(struct forward_job *job, struct split_way w
 
 	if (!backend || !source)
 		return CANARY_REASON_no_backend;
-	job->mode = way.mode;
 	flow_endpoint(&job->source, source->addr, way.source_port, job->packet.protocol);
 	job->destination = backend->endpoint;
 	return 0;

@@ -225,7 +225,7 @@ struct config_service {
 	struct canary_endpoint endpoint;
 	int protocol; /* IPPROTO_TCP or IPPROTO_UDP, as in endpoint */
 	enum canary_mode mode;
-	struct config_source *sources; /* what backends see in fullnat and dsr mode */
+	struct config_source *sources; /* what backends see in fullnat mode */
 	uint32_t sources_count;
 	enum canary_affinity affinity;
 	uint32_t affinity_prefix_v4; /* bits */

@@ -311,10 +311,10 @@ _Static_assert(offsetof(struct config_source, address) == 0, "the text comes fir
 	X(CYAML_FIELD_ENUM("protocol", WORD(MAY), struct config_service, protocol, protocols, COUNT(protocols)),    \
 	  "tcp", 0, 0, NULL, "the transport of VIP and backends")                                                   \
 	X(CYAML_FIELD_ENUM("mode", WORD(MAY), struct config_service, mode, modes, COUNT(modes)),                    \
-	  "dnat", 0, 0, NULL, "how packets reach the backends: by the stack; or sent on by XDP, replies included; or in a tunnel") \
+	  "dnat", 0, 0, NULL, "how packets reach the backends: by the stack; or sent on by XDP, as their replies are") \
 	X(CYAML_FIELD_SEQUENCE("source_addresses", LIST | MAY, struct config_service, sources, &source_value, 0,    \
 			       CONFIG_SOURCES_MAX),                                                                 \
-	  NULL, 0, 0, NULL, "fullnat: addresses of this node for backends to reply to, 64,512 flows each; dsr: the tunnel's") \
+	  NULL, 0, 0, NULL, "fullnat: addresses of this node that backends reply to, 64,512 flows each") \
 	X(CYAML_FIELD_ENUM("affinity", WORD(MAY), struct config_service, affinity, affinities, COUNT(affinities)),  \
 	  "flow", 0, 0, NULL, "what stays with one version: each flow, or all of a client")                         \
 	X(CYAML_FIELD_UINT("affinity_prefix_v4", MAY, struct config_service, affinity_prefix_v4),                   \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the modes ask of a service: where packets are sent from, and that a backend can take what it gets. */
+/* What the modes ask of a service: the addresses that packets are sent from. */
 #include "user/config_reading.h"
 
 #include <string.h>
@@ -46,38 +46,10 @@ static void check_source(const struct config *config, struct config_service *ser
 
 static void check_count(const struct config_service *service, struct config_problems *problems, const char *path)
 {
-	switch (service->mode) {
-	case CANARY_MODE_FULLNAT:
-		if (!service->sources_count)
-			config_problem(problems, path, "mode fullnat sends from addresses of this node (name one or more)");
-		break;
-	case CANARY_MODE_DSR:
-		if (service->sources_count != 1)
-			config_problem(problems, path, "mode dsr sends from one address of this node, not %u (name it)",
-				       service->sources_count);
-		break;
-	default:
-		if (service->sources_count)
-			config_problem(problems, path, "mode dnat keeps the client's address (remove it, or write mode: "
-				       "fullnat)");
-	}
-}
-
-/* The backend takes the client's packet out of the tunnel as it was sent: to the VIP's port. */
-static void check_dsr_ports(const struct config_service *service, uint32_t s, struct config_problems *problems)
-{
-	char path[CONFIG_PLACE_MAX];
-
-	for (uint32_t v = 0; v < service->versions_count; v++)
-		for (uint32_t b = 0; b < service->versions[v].backends_count; b++) {
-			const struct config_backend *backend = &service->versions[v].backends[b];
-
-			if (backend->endpoint.port == service->endpoint.port)
-				continue;
-			snprintf(path, sizeof(path), "services[%u].versions[%u].backends[%u]", s, v, b);
-			config_problem(problems, path, "%s: mode dsr leaves the port as it is (write the port of %s)",
-				       backend->address, service->vip);
-		}
+	if (service->mode == CANARY_MODE_FULLNAT && !service->sources_count)
+		config_problem(problems, path, "mode fullnat sends from addresses of this node (name one or more)");
+	if (service->mode == CANARY_MODE_DNAT && service->sources_count)
+		config_problem(problems, path, "mode dnat keeps the client's address (remove them, or write mode: fullnat)");
 }
 
 static uint32_t count_sources(const struct config *config)
@@ -102,8 +74,6 @@ void config_rules_modes(struct config *config, struct config_problems *problems)
 			snprintf(path, sizeof(path), "services[%u].source_addresses[%u]", s, i);
 			check_source(config, service, i, problems, path);
 		}
-		if (service->mode == CANARY_MODE_DSR)
-			check_dsr_ports(service, s, problems);
 	}
 	if (count_sources(config) > CANARY_SOURCES)
 		config_problem(problems, "services", "%u source_addresses in all, there is room for %d (use fewer)",

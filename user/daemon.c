@@ -70,6 +70,37 @@ static int open_journal(struct daemon *daemon, char **ret_error)
 
 /* ---- data plane --------------------------------------------------------------------------------------------- */
 
+/* Is the file of one line "0"? */
+static bool is_off(const char *format, const char *interface)
+{
+	char path[128];
+	FILE *file;
+	int c;
+
+	snprintf(path, sizeof(path), format, interface);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	c = fgetc(file);
+	fclose(file);
+	return c == '0';
+}
+
+/* In fullnat mode the kernel gives XDP no route on an interface that does not forward. */
+static void warn_of_forwarding(const struct config *config)
+{
+	for (uint32_t i = 0; i < config->interfaces_count; i++) {
+		const char *name = config->interfaces[i].name;
+
+		if (is_off("/proc/sys/net/ipv4/conf/%s/forwarding", name))
+			log_warning("%s forwards no IPv4: mode fullnat cannot send what comes in there (sysctl -w "
+				    "net.ipv4.conf.%s.forwarding=1)", name, name);
+		if (is_off("/proc/sys/net/ipv6/conf/%s/forwarding", name))
+			log_warning("%s forwards no IPv6: mode fullnat cannot send what comes in there (sysctl -w "
+				    "net.ipv6.conf.%s.forwarding=1)", name, name);
+	}
+}
+
 static int open_datapath(struct daemon *daemon, char **ret_error)
 {
 	const struct config *config = daemon->config;
@@ -88,6 +119,8 @@ static int open_datapath(struct daemon *daemon, char **ret_error)
 		interfaces[i] = config->interfaces[i].name;
 	for (uint32_t s = 0; s < config->services_count; s++)
 		options.forwards |= config->services[s].mode != CANARY_MODE_DNAT;
+	if (options.forwards)
+		warn_of_forwarding(config);
 	return datapath_open(&options, &daemon->datapath, ret_error);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The addresses that packets of fullnat and dsr carry, in the kernel's table. A flow knows its address by its place
+ * The addresses that packets of fullnat carry, in the kernel's table. A flow knows its address by its place
  * there, so one that is there already keeps its place, as long as there is room.
  */
 #include "user/inventory.h"

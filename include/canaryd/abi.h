@@ -65,7 +65,6 @@ enum canary_affinity {
 enum canary_mode {
 	CANARY_MODE_DNAT = 0,    /* another destination; the stack delivers or routes, tc egress sees the reply */
 	CANARY_MODE_FULLNAT = 1, /* another source too, so the reply comes back here; XDP sends both on */
-	CANARY_MODE_DSR = 2,     /* in an IP header around it; the backend answers the client itself */
 };
 
 /* `services`: endpoint of the VIP → what to do with its flows. */
@@ -73,7 +72,7 @@ struct canary_service {
 	__u16 id; /* index into `splits` */
 	__u8 affinity;
 	__u8 mode;         /* enum canary_mode */
-	__u8 source_first; /* its part of `sources`: fullnat's, or the one dsr sends from */
+	__u8 source_first; /* its part of `sources` */
 	__u8 source_count;
 	__u8 zero[2];
 	__u64 seed;
