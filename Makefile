@@ -41,7 +41,7 @@ CTL_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tools/canaryctl/*.c))
 CTL_SAN_OBJS := $(patsubst $(B)/%,$(B)/san/%,$(filter-out %/main.o,$(CTL_OBJS)))
 LAB_BINS := $(B)/lab-server $(B)/lab-client $(B)/lab-sink
 LAB_BPF := $(patsubst tools/lab/%.bpf.c,$(B)/bpf/%.bpf.o,$(wildcard tools/lab/*.bpf.c))
-LAB_SHARED := $(filter-out %.bpf.c tools/lab/server% tools/lab/client% tools/lab/sink%,$(wildcard tools/lab/*.c))
+LAB_SHARED := $(filter-out %.bpf.c tools/lab/server% tools/lab/client% tools/lab/sink% tools/lab/clock%,$(wildcard tools/lab/*.c))
 lab_objs = $(patsubst %.c,$(B)/%.o,$(wildcard tools/lab/$(1)*.c) $(LAB_SHARED) user/address.c)
 BENCH_OBJS := $(patsubst %.c,$(B)/%.o,$(filter-out %.bpf.c,$(wildcard tools/bench/*.c)))
 REFEREE_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tools/referee/*.c))
@@ -104,6 +104,10 @@ $(B)/canaryctl: $(CTL_OBJS) $(B)/libuser.a
 $(B)/lab-server: $(call lab_objs,server)
 $(B)/lab-client: $(call lab_objs,client)
 $(B)/lab-sink: $(call lab_objs,sink)
+$(B)/lab-clock.so: tools/lab/clock.c
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(WARN) -std=gnu11 -O2 -g -fPIC -shared $< -o $@
 $(LAB_BINS):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(PKG_LIBS) -o $@
@@ -145,7 +149,7 @@ test: bootstrap-test
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run $(RING)
 tests: programs lab $(B)/referee $(UNIT_TESTS) $(BPF_TESTS) $(if $(wildcard tests/fuzz/fuzz_*.c),$(FUZZERS))
-lab: $(LAB_BINS) $(LAB_BPF)
+lab: $(LAB_BINS) $(LAB_BPF) $(B)/lab-clock.so
 
 ## lint: the rooms and the direction of includes, shell scripts, names and sizes
 lint: bootstrap-test

@@ -9,8 +9,6 @@ set -u
 
 # With traffic that has no fault, each step but the last is left within seconds.
 STEPS='[{weight: 20, min_s: 1, max_s: 600}, {weight: 50, min_s: 1000, max_s: 2000}]'
-FAKETIME=$(find /usr/lib -name libfaketime.so.1 -print -quit)
-CLOCK=
 
 bad_config() {
 	checkout_config
@@ -19,12 +17,6 @@ bad_config() {
 		      - {name: orders, kind: promql, url: 'http://127.0.0.1:9301/{{version}}', total: total, bad: 'bad', cumulative: true,
 		         interval_s: 2, timeout_s: 2}
 	END
-}
-
-# The time of day that canaryd sees, so many seconds from the true one; the monotonic clocks are as they are.
-set_clock() {
-	echo "$1" >"$LAB_DIR/clock.next"
-	mv "$LAB_DIR/clock.next" "$CLOCK"
 }
 
 # orders TOTAL: both versions have had so many in all, by the Prometheus; none of them bad.
@@ -119,10 +111,10 @@ test_clock() {
 	sleep 12
 	check_equal "as long as it is, the weight does not go up" "$(weight)" 20
 	lab_stop clock
-	set_clock +0
+	lab_clock +0
 	goes_on "the clock"
 	for shift in -86400 +0; do
-		set_clock "$shift"
+		lab_clock "$shift"
 		lab_wait_for 30 "the clock's hold" is .rollout.held error
 		lab_wait_for 60 "its end" is .rollout.state running
 	done
@@ -134,18 +126,15 @@ test_clock() {
 
 keep_setting() {
 	while :; do
-		set_clock +3600
+		lab_clock +3600
 		sleep 3
-		set_clock +0
+		lab_clock +0
 		sleep 3
 	done
 }
 
 lab_up bad || bail "the lab does not come up"
-CLOCK=$LAB_DIR/clock
-set_clock +0
-[ -n "$FAKETIME" ] || bail "libfaketime is not installed (tools/bootstrap test)"
-LAB_CANARYD_WITH=(env "LD_PRELOAD=$FAKETIME" "FAKETIME_TIMESTAMP_FILE=$CLOCK" FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_DISABLE_SHM=1)
+lab_clock +0
 lab_sink prometheus 9301 || bail "no Prometheus"
 in_background orders serve_orders 1000
 bad_config >"$LAB_DIR/canaryd.yaml"
