@@ -332,11 +332,10 @@ reason() { lab_pinned reasons | jq --arg name "$1" '[.[].formatted.values[].valu
 reason_since() { echo $(($(reason "$1") - $2)); }
 
 test_others() {
-	local before_service before_ip before_other before_fragment all_before all_now
+	local before_service before_ip before_other all_before all_now
 	lab_serve other other 9000 --base-ms 1 || bail "lab-server does not start"
 	all_before=$(lab_kernel)
 	before_service=$(reason not_service) before_ip=$(reason not_ip) before_other=$(reason other_protocol)
-	before_fragment=$(reason fragment)
 	lab_ns client ip neigh flush dev client0
 	fresh "$LAB_BACKEND4:9000" 100 --rate 500
 	check_equal "another port of the node answers" "$(of "$REPORT" .versions.other)" 100
@@ -347,8 +346,6 @@ test_others() {
 	check_within "their packets are counted as not_service" "$(reason_since not_service "$before_service")" 1200 4000
 	check_within "ARP as not_ip" "$(reason_since not_ip "$before_ip")" 1 100
 	check_within "neighbour discovery as other_protocol" "$(reason_since other_protocol "$before_other")" 1 100
-	lab_ns client bash -c "head -c 4000 /dev/zero >/dev/udp/$LAB_VIP4/80"
-	check_within "a datagram in fragments as fragment" "$(reason_since fragment "$before_fragment")" 3 3
 	all_now=$(lab_kernel)
 	check_equal "and no version has counted any of it" "$(of "$all_now" .)" "$(of "$all_before" .)"
 }
