@@ -136,6 +136,10 @@ int rollout_start(struct rollout *rollout, const char *canary, double unix_s, ch
 
 	if (r)
 		return r;
+	write_late(rollout);
+	to.unwritten = rollout->unwritten;
+	if (to.unwritten)
+		return rollout_journal_failed(rollout, to.unwritten, ret_error);
 	plan_from_config(&rollout->service->rollout, &rollout->config->judge, &to.plan);
 	r = policy_start(&to.plan, &to.policy, &decision);
 	if (r)

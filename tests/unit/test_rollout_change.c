@@ -127,6 +127,24 @@ static void a_full_disk_keeps_nobody_from_an_undo(void **state)
 	assert_last_decision(w, "undo");
 }
 
+/* What has happened is written before what comes next: else the undo would be in no journal. */
+static void the_next_rollout_waits_for_the_journal(void **state)
+{
+	struct world *w = *state;
+	char *error = NULL;
+
+	promote(w);
+	refuse_writes(w, true);
+	assert_int_equal(rollout_undo(w->rollout, w->now, NULL), 0);
+	assert_int_equal(rollout_start(w->rollout, "v2", w->now, &error), -EROFS);
+	assert_non_null(strstr(error, "cannot be written"));
+	free(error);
+	refuse_writes(w, false);
+	start(w);
+	assert_last_decision(w, "undo");
+	assert_int_equal(rollout_view(w->rollout).unwritten, 0);
+}
+
 /* ---- replacement ------------------------------------------------------------------------------------------- */
 
 static void a_newer_canary_begins_with_nothing(void **state)
@@ -275,6 +293,7 @@ int main(void)
 		IN_WORLD(nor_without_the_version_before),
 		IN_WORLD(nor_where_nothing_was_promoted),
 		IN_WORLD(a_full_disk_keeps_nobody_from_an_undo),
+		IN_WORLD(the_next_rollout_waits_for_the_journal),
 		IN_WORLD(a_newer_canary_begins_with_nothing),
 		IN_WORLD(one_that_cannot_start_ends_nothing),
 		IN_WORLD(in_a_blackout_nothing_moves_up),
