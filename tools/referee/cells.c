@@ -2,12 +2,15 @@
 #include "tools/referee/cells.h"
 
 #define ALIKE(p) .p_baseline = (p), .p_canary = (p), .slower = 1, .sigma = 0.5
-#define BY_SECONDS .tick_s = 1, .warmup_s = 60, .history_s = 1200, .rollout_s = 1060
-#define BY_TENTHS .tick_s = 0.1, .warmup_s = 60, .history_s = 1200, .rollout_s = 160
+#define SECONDS(warmup, history) .tick_s = 1, .warmup_s = (warmup), .history_s = (history), .rollout_s = 1060
+#define TENTHS(warmup, history) .tick_s = 0.1, .warmup_s = (warmup), .history_s = (history), .rollout_s = 160
+#define BY_SECONDS SECONDS(60, 300)
+#define BY_TENTHS TENTHS(60, 300)
 /* A regression from the canary's first request on, judged at once. */
 #define AT_ONCE .tick_s = 1, .history_s = 120, .rollout_s = 660
 #define AT_ONCE_BY_TENTHS .tick_s = 0.1, .history_s = 120, .rollout_s = 300
-#define FAILS(p) .p_baseline = 0.001, .p_canary = (p), .slower = 1, .sigma = 0.5
+#define UNKNOWN .tick_s = 1, .rollout_s = 660
+#define FAILS(from, p) .p_baseline = (from), .p_canary = (p), .slower = 1, .sigma = 0.5
 #define SLOW(factor, width) .p_baseline = 0.001, .p_canary = 0.001, .slower = (factor), .sigma = (width)
 
 const struct cell cells[] = {
@@ -28,17 +31,39 @@ const struct cell cells[] = {
 	{ "daily ramp", CELL_RAMP, ALIKE(0.01), BY_TENTHS },
 	{ "cold start", CELL_COLD, ALIKE(0.01), BY_TENTHS },
 
-	{ "errors 0.1 → 1 %", CELL_IID, FAILS(0.01), AT_ONCE, .median_s = 20 },
-	{ "errors 0.1 → 5 %", CELL_IID, FAILS(0.05), AT_ONCE, .median_s = 3 },
-	{ "dead canary", CELL_IID, FAILS(1), AT_ONCE, .median_s = 2 },
+	/* Noise of other shapes, and less known of it before. What no backend has shown yet can only be made unlikely. */
+	{ "… on one, 20 min", CELL_BURST_ONE, ALIKE(0.01), SECONDS(60, 1200) },
+	{ "… on one, unseen", CELL_BURST_ONE, ALIKE(0.01), SECONDS(60, 0), .allowed = 0.03 },
+	{ "… on one, unseen", CELL_BURST_ONE, ALIKE(0.01), TENTHS(60, 0), .allowed = 0.03 },
+	{ "… on one, at once", CELL_BURST_ONE, ALIKE(0.01), SECONDS(0, 0), .allowed = 0.08 },
+	{ "… lone, 20 min", CELL_BURST_ONE, .lone = true, ALIKE(0.01), SECONDS(60, 1200) },
+	{ "… lone, 5 min", CELL_BURST_ONE, .lone = true, ALIKE(0.01), SECONDS(60, 300), .allowed = 0.05 },
+	{ "… lone, unseen", CELL_BURST_ONE, .lone = true, ALIKE(0.01), SECONDS(60, 0), .allowed = 0.06 },
+	{ "… on and off", CELL_BURST_ONE, { 60, 5, 0.03, CELL_EXPONENTIAL }, ALIKE(0.005), SECONDS(60, 0) },
+	{ "… heavy-tailed", CELL_BURST_ONE, { 600, 30, 0.03, CELL_PARETO }, ALIKE(0.01), SECONDS(60, 1200),
+	  .allowed = 0.03 },
+	{ "… seldom", CELL_BURST_ONE, { 3000, 20, 0.05, CELL_FIXED }, ALIKE(0.01), SECONDS(60, 1200), .allowed = 0.05 },
+	{ "clusters, at once", CELL_CLUSTERED, ALIKE(0.01), SECONDS(0, 0), .allowed = 0.03 },
+	{ "clusters, at once", CELL_CLUSTERED, ALIKE(0.01), TENTHS(0, 0), .allowed = 0.03 },
+	{ "clusters, lone", CELL_CLUSTERED, .lone = true, ALIKE(0.01), SECONDS(0, 0), .allowed = 0.04 },
+
+	{ "errors 0.1 → 1 %", CELL_IID, FAILS(0.001, 0.01), AT_ONCE, .median_s = 20 },
+	{ "errors 0.1 → 5 %", CELL_IID, FAILS(0.001, 0.05), AT_ONCE, .median_s = 3 },
+	{ "dead canary", CELL_IID, FAILS(0.001, 1), AT_ONCE, .median_s = 2 },
 	{ "p95 + 20 %", CELL_IID, SLOW(1.2, 0.5), AT_ONCE, .median_s = 90 },
 	{ "tail + 50 %", CELL_IID, SLOW(1.5, 0.5), .tail_only = true, AT_ONCE },
-	{ "late, 0.1 → 1 %", CELL_IID, FAILS(0.01), .onset_s = 600, .tick_s = 1, .warmup_s = 60, .history_s = 120,
+	{ "p95 + 20 %, wide", CELL_IID, SLOW(1.2, 1), AT_ONCE },
+	{ "all twice as slow", CELL_IID, SLOW(2, 0.5), AT_ONCE },
+	{ "errors 1 → 2 %", CELL_IID, FAILS(0.01, 0.02), AT_ONCE },
+	{ "late, 0.1 → 1 %", CELL_IID, FAILS(0.001, 0.01), .onset_s = 600, .tick_s = 1, .warmup_s = 60, .history_s = 120,
 	  .rollout_s = 1500 },
-	{ "errors 0.1 → 1 %", CELL_IID, FAILS(0.01), AT_ONCE_BY_TENTHS, .median_s = 20 },
-	{ "errors 0.1 → 5 %", CELL_IID, FAILS(0.05), AT_ONCE_BY_TENTHS, .median_s = 3 },
-	{ "dead canary", CELL_IID, FAILS(1), AT_ONCE_BY_TENTHS, .median_s = 0.2 },
+	{ "errors 0.1 → 1 %", CELL_IID, FAILS(0.001, 0.01), AT_ONCE_BY_TENTHS, .median_s = 20 },
+	{ "errors 0.1 → 5 %", CELL_IID, FAILS(0.001, 0.05), AT_ONCE_BY_TENTHS, .median_s = 3 },
+	{ "dead canary", CELL_IID, FAILS(0.001, 1), AT_ONCE_BY_TENTHS, .median_s = 0.2 },
 	{ "p95 + 20 %", CELL_IID, SLOW(1.2, 0.5), AT_ONCE_BY_TENTHS, .median_s = 90 },
+	{ "0.1 → 1 %, no history", CELL_IID, FAILS(0.001, 0.01), UNKNOWN, .median_s = 20 },
+	{ "0.1 → 5 %, no history", CELL_IID, FAILS(0.001, 0.05), UNKNOWN, .median_s = 3 },
+	{ "p95 + 20 %, no history", CELL_IID, SLOW(1.2, 0.5), UNKNOWN, .median_s = 90 },
 	{ 0 },
 };
 

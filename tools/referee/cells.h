@@ -15,9 +15,25 @@ enum cell_noise {
 	CELL_COLD,       /* the canary fails more and is slower in its first 40 s */
 };
 
+enum cell_lasts {
+	CELL_FIXED = 0,   /* every burst is as long as the other */
+	CELL_EXPONENTIAL, /* on and off by a Markov chain */
+	CELL_PARETO,      /* most are short and a few are very long */
+};
+
+/* What a burst is like; zero: 5 % more failures for 20 s every 300 s. */
+struct cell_burst {
+	double every_s; /* of one backend, or of all together */
+	double lasts_s; /* the mean */
+	double fails;   /* so much more */
+	enum cell_lasts lasts;
+};
+
 struct cell {
 	const char *name;
 	enum cell_noise noise;
+	struct cell_burst burst;
+	bool lone;          /* the baseline has one backend, as the canary has */
 	double tick_s;
 	double p_baseline;  /* share of failures */
 	double p_canary;    /* … from the onset on; the baseline's before */
@@ -29,6 +45,7 @@ struct cell {
 	double history_s;   /* before the canary's first traffic */
 	double rollout_s;   /* watched for so long */
 	double median_s;    /* the median delay may be so long; 0: no bound */
+	double allowed;     /* share of false rollbacks where it is known to be above α; 0: α */
 };
 
 #define CELL_RATE 1000.0 /* requests per second of the whole service */

@@ -11,9 +11,7 @@
 
 #define MEDIAN_S 0.02
 #define PER_OCTAVE (1 << CANARY_HISTOGRAM_SCHEMA)
-#define BURST_EVERY_S 300.0
-#define BURST_LASTS_S 20.0
-#define BURST_FAILS 0.05
+#define PARETO_SHAPE 1.5
 #define BURST_SLOWER 1.5
 #define CLUSTER_MEAN 5.0
 #define STALL_EVERY_S 60.0
@@ -24,7 +22,6 @@
 #define COLD_FAILS 0.05
 #define COLD_SLOWER 1.5
 #define TAIL_FROM 0.9
-#define HISTORY_TICK_S 1.0 /* before the canary no tick is shorter: what is learnt there does not depend on it */
 
 /* The standard normal's quantile, by bisection: 4096 of them once a rollout. */
 static double normal_quantile(double p)
@@ -81,6 +78,8 @@ void world_init(struct world *w, const struct cell *cell, uint64_t seed)
 
 	memset(w, 0, sizeof(*w));
 	w->cell = cell;
+	w->burst = cell->burst.every_s > 0 ? cell->burst : (struct cell_burst){ 300, 20, 0.05, CELL_FIXED };
+	w->n_backends = cell->lone ? 1 : WORLD_BACKENDS;
 	w->rng = rng_new(seed);
 	w->now_s = -cell->history_s;
 	w->shared_burst_until_s = -INFINITY;
@@ -97,25 +96,40 @@ static bool has_canary(const struct world *w)
 	return w->now_s > -w->cell->tick_s / 2;
 }
 
-static double tick_s(const struct world *w)
-{
-	return has_canary(w) ? w->cell->tick_s : fmax(HISTORY_TICK_S, w->cell->tick_s);
-}
-
 static bool happens(struct world *w, double every_s)
 {
-	return rng_uniform(&w->rng) < tick_s(w) / every_s;
+	return rng_uniform(&w->rng) < w->cell->tick_s / every_s;
+}
+
+static double burst_lasts_s(struct world *w)
+{
+	double mean_s = w->burst.lasts_s;
+
+	switch (w->burst.lasts) {
+	case CELL_EXPONENTIAL:
+		return -mean_s * log(rng_uniform(&w->rng));
+	case CELL_PARETO:
+		return mean_s * (1 - 1 / PARETO_SHAPE) * pow(rng_uniform(&w->rng), -1 / PARETO_SHAPE);
+	default:
+		return mean_s;
+	}
+}
+
+static void begin_burst(struct world *w, double *until_s)
+{
+	if (w->now_s >= *until_s && happens(w, w->burst.every_s))
+		*until_s = w->now_s + burst_lasts_s(w);
 }
 
 static void turn_noise(struct world *w)
 {
-	if (w->cell->noise == CELL_BURST_BOTH && happens(w, BURST_EVERY_S))
-		w->shared_burst_until_s = w->now_s + BURST_LASTS_S;
+	if (w->cell->noise == CELL_BURST_BOTH)
+		begin_burst(w, &w->shared_burst_until_s);
 	for (unsigned i = 0; i <= WORLD_BACKENDS; i++) {
 		struct world_backend *b = &w->backend[i];
 
-		if (w->cell->noise == CELL_BURST_ONE && happens(w, BURST_EVERY_S))
-			b->burst_until_s = w->now_s + BURST_LASTS_S;
+		if (w->cell->noise == CELL_BURST_ONE)
+			begin_burst(w, &b->burst_until_s);
 		if (w->cell->noise == CELL_CLUSTERED && happens(w, STALL_EVERY_S))
 			b->stall_until_s = w->now_s + STALL_LASTS_S;
 	}
@@ -141,7 +155,7 @@ static struct mood mood(const struct world *w, unsigned i)
 	struct mood m = { (bad ? cell->p_canary : cell->p_baseline) * b->failing, b->slower };
 
 	if (w->now_s < w->shared_burst_until_s || w->now_s < b->burst_until_s) {
-		m.p += BURST_FAILS;
+		m.p += w->burst.fails;
 		m.slower *= BURST_SLOWER;
 	}
 	if (w->now_s < b->stall_until_s - cell->tick_s / 2)
@@ -195,7 +209,7 @@ static void serve(struct world *w, unsigned i, double requests_per_s, struct sam
 	struct mood m = mood(w, i);
 
 	snprintf(b->address, sizeof(b->address), "192.0.2.%u:80", i + 1);
-	b->attempts = rng_poisson(&w->rng, requests_per_s * tick_s(w));
+	b->attempts = rng_poisson(&w->rng, requests_per_s * w->cell->tick_s);
 	b->failed = failures(w, b->attempts, m.p);
 	v->attempts += b->attempts;
 	v->failed += b->failed;
@@ -212,12 +226,12 @@ void world_tick(struct world *w, struct record *ret)
 	strcpy(ret->baseline, "v1");
 	strcpy(ret->canary, canary ? "v2" : "");
 	ret->rollout = canary ? 1 : RECORD_NO_ROLLOUT;
-	ret->elapsed_s = tick_s(w);
+	ret->elapsed_s = w->cell->tick_s;
 	ret->sample.weight = share;
-	for (unsigned i = 0; i < WORLD_BACKENDS; i++)
-		serve(w, i, rate(w) * (1 - share) / WORLD_BACKENDS, &ret->sample.baseline);
+	for (unsigned i = 0; i < w->n_backends; i++)
+		serve(w, i, rate(w) * (1 - share) / w->n_backends, &ret->sample.baseline);
 	if (canary)
 		serve(w, WORLD_BACKENDS, rate(w) * share, &ret->sample.canary);
-	w->now_s += tick_s(w);
+	w->now_s += w->cell->tick_s;
 	ret->t = w->now_s;
 }

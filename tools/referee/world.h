@@ -9,7 +9,7 @@
 #include "tools/referee/rng.h"
 #include "user/record.h"
 
-#define WORLD_BACKENDS 4 /* of the baseline; the canary has one */
+#define WORLD_BACKENDS 4 /* of the baseline at most; the canary has one */
 #define WORLD_QUANTILES 4096
 
 struct world_backend {
@@ -21,6 +21,8 @@ struct world_backend {
 
 struct world {
 	const struct cell *cell;
+	struct cell_burst burst;
+	unsigned n_backends; /* of the baseline */
 	struct rng rng;
 	double now_s; /* since the canary's first traffic, of the end of the last tick */
 	double shared_burst_until_s;
