@@ -7,13 +7,16 @@
 
 #include <math.h>
 
+#define WEIGHT_LASTING 0.1 /* small: what matters here is fast */
+#define YOUNG_NS 30000000000ULL
+
 void errors_init(struct errors_sli *e, bool late)
 {
 	void (*init)(struct sequential *s) = late ? sequential_init_late : sequential_init;
 
 	*e = (struct errors_sli){ 0 };
-	init(&e->worse_relative);
-	init(&e->worse_absolute);
+	regression_init(&e->worse_relative, late);
+	regression_init(&e->worse_absolute, late);
 	init(&e->guard_relative);
 	init(&e->guard_absolute);
 	errors_step(e);
@@ -21,8 +24,8 @@ void errors_init(struct errors_sli *e, bool late)
 
 void errors_restart(struct errors_sli *e)
 {
-	sequential_restart(&e->worse_relative);
-	sequential_restart(&e->worse_absolute);
+	regression_restart(&e->worse_relative);
+	regression_restart(&e->worse_absolute);
 	sequential_restart(&e->guard_relative);
 	sequential_restart(&e->guard_absolute);
 }
@@ -39,11 +42,12 @@ static double allowed_alone(const struct errors_terms *t)
 	return fmax(t->p0, isnan(t->past_high) ? 0 : fmin(1, t->margin * t->past_high));
 }
 
-static void add_alone(struct errors_sli *e, const struct errors_terms *t, uint64_t y, uint64_t n)
+static void add_alone(struct errors_sli *e, const struct errors_terms *t, const struct regression_excuse *excuse,
+		      uint64_t y, uint64_t n)
 {
 	double better = isnan(t->past_low) ? 0 : t->margin_promotion * t->past_low;
 
-	sequential_single(&e->worse_relative, SEQUENTIAL_WORSE, allowed_alone(t), t->phi, y, n);
+	regression_single(&e->worse_relative, allowed_alone(t), t->phi, excuse, y, n);
 	if (better > 0)
 		sequential_single(&e->better_relative, SEQUENTIAL_BETTER, better, t->phi, y, n);
 }
@@ -51,16 +55,24 @@ static void add_alone(struct errors_sli *e, const struct errors_terms *t, uint64
 static void add_warm(struct errors_sli *e, const struct errors_terms *t, const struct sequential_counts *c,
 		     uint64_t elapsed_ns)
 {
-	struct sequential_counts both;
+	bool alone = t->alone && c->baseline_n == 0;
+	struct regression_excuse excuse;
+	struct sequential_counts both = { 0 }; /* what is weighed now: it excuses what comes later */
 
-	if (t->alone && c->baseline_n == 0) {
-		add_alone(e, t, c->canary_y, c->canary_n);
+	regression_excuse(&e->lately, t->margin, alone ? allowed_alone(t) : t->p0_rollback,
+			  e->age_ns < YOUNG_NS ? fmax(t->kappa, t->kappa_young) : t->kappa, &excuse);
+	if (alone) {
+		both = *c;
+		add_alone(e, t, &excuse, c->canary_y, c->canary_n);
 	} else if (sequential_pool_add(&e->pool, c, elapsed_ns, t->patience_ns, &both)) {
-		sequential_ratio(&e->worse_relative, SEQUENTIAL_WORSE, t->margin, t->phi, &both);
+		regression_ratio(&e->worse_relative, t->margin, t->phi, &excuse, &both);
 		sequential_ratio(&e->better_relative, SEQUENTIAL_BETTER, t->margin_promotion, t->phi, &both);
 		sequential_interval_add(&e->interval, t->phi, &both);
 	}
-	sequential_single(&e->worse_absolute, SEQUENTIAL_WORSE, t->p0_rollback, t->phi, c->canary_y, c->canary_n);
+	regression_single(&e->worse_absolute, t->p0_rollback, t->phi, &excuse, c->canary_y, c->canary_n);
+	regression_lately_add(&e->lately, &both, elapsed_ns);
+	regression_pass(&e->worse_relative, elapsed_ns);
+	regression_pass(&e->worse_absolute, elapsed_ns);
 	sequential_single(&e->better_absolute, SEQUENTIAL_BETTER, t->p0, t->phi, c->canary_y, c->canary_n);
 }
 
@@ -90,11 +102,13 @@ void errors_add(struct errors_sli *e, const struct errors_terms *terms, const st
 		add_warm(e, terms, &warm, elapsed_ns);
 		recent_add(&e->recent, &warm, elapsed_ns);
 	}
+	e->age_ns += e->age_ns > 0 || warm.canary_n + cold.canary_n > 0 ? elapsed_ns : 0;
 }
 
 double errors_ln_worse(const struct errors_sli *e)
 {
-	return fmin(sequential_ln_e(&e->worse_relative), sequential_ln_e(&e->worse_absolute));
+	return fmin(regression_ln_e(&e->worse_relative, WEIGHT_LASTING),
+		    regression_ln_e(&e->worse_absolute, WEIGHT_LASTING));
 }
 
 double errors_ln_better(const struct errors_sli *e)

@@ -11,12 +11,15 @@
 
 #include "user/finding.h"
 #include "user/recent.h"
+#include "user/regression.h"
 #include "user/sequential.h"
 #include "user/warmup.h"
 
 struct errors_sli {
-	struct sequential worse_relative; /* against p_C ≤ m·p_B, with restarts */
-	struct sequential worse_absolute; /* against p_C ≤ p0_rollback, with restarts */
+	struct regression worse_relative; /* against p_C ≤ m·p_B, with restarts */
+	struct regression worse_absolute; /* against p_C ≤ p0_rollback, with restarts */
+	struct regression_lately lately;
+	uint64_t age_ns; /* since the canary's first event, warm-up included */
 	struct sequential better_relative; /* against p_C ≥ m·p_B, since the step began */
 	struct sequential better_absolute; /* against p_C ≥ p0, since the step began */
 	struct sequential guard_relative; /* backends in warm-up */
@@ -34,6 +37,8 @@ struct errors_terms {
 	double p0;          /* floor for a promotion, and where there is no baseline */
 	double p0_rollback; /* floor for a rollback */
 	double phi;
+	double kappa;       /* what is excused, see regression.h; */
+	double kappa_young; /* … at least, in the first half minute: what is wrong with a canary mostly is from the start */
 	double guard_margin;
 	double guard_phi;
 	bool alone;         /* the baseline has no traffic: the canary is compared with the baseline's past */

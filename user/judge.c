@@ -20,9 +20,10 @@
 #include "user/past.h"
 #include "user/warmup.h"
 
-#define STATE_VERSION 3
+#define STATE_VERSION 4
 #define FEW_EVENTS 3.0 /* so many events should have come before silence means anything */
 #define PAST_STANDARD_ERRORS 2.0
+#define KAPPA_YOUNG 8.0
 
 /* Plain data without a pointer: all that judge_save() saves. */
 struct judge_state {
@@ -130,6 +131,8 @@ static struct errors_terms errors_terms(const struct judge *j, const struct samp
 		.p0 = j->config.p0,
 		.p0_rollback = j->config.p0_rollback,
 		.phi = phi(j),
+		.kappa = j->config.noise ? noise_kappa(&j->state.noise) : REGRESSION_NO_EXCUSE,
+		.kappa_young = KAPPA_YOUNG,
 		.guard_margin = j->config.guard_margin,
 		.guard_phi = j->config.noise ? noise_phi_cautious(&j->state.noise) : 1,
 		.alone = is_alone(j, sample),

@@ -74,6 +74,7 @@ static struct errors_terms count_terms(const struct judge_external_state *x, con
 	t.margin = spec->margin;
 	t.p0 = t.p0_rollback = spec->p0;
 	t.phi = spec->noise ? failures->phi : 1;
+	t.kappa = spec->noise ? failures->kappa : REGRESSION_NO_EXCUSE;
 	t.patience_ns = PATIENCE_NS;
 	t.alone = failures->alone && n > 0;
 	t.past_high = n > 0 ? fmin(1, (y + error) / n) : NAN;

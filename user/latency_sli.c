@@ -6,24 +6,23 @@
 
 #include <math.h>
 
-static const double mark[LATENCY_MARKS] = { 0.50, 0.95, 0.99 };
+#define KAPPA 1.5          /* requests several times as slow are found at once; */
+#define WEIGHT_LASTING 0.7 /* … what is less must last, which a burst or a stall does not */
+
+static const double mark[LATENCY_MARKS] = { 0.50, 0.95, 0.99, 0.80 };
 
 void latency_init(struct latency_sli *l, bool late)
 {
 	*l = (struct latency_sli){ 0 };
-	for (unsigned i = 0; i < LATENCY_MARKS; i++) {
-		if (late)
-			sequential_init_late(&l->worse[i]);
-		else
-			sequential_init(&l->worse[i]);
-	}
+	for (unsigned i = 0; i < LATENCY_MARKS; i++)
+		regression_init(&l->worse[i], late);
 	latency_step(l);
 }
 
 void latency_restart(struct latency_sli *l)
 {
 	for (unsigned i = 0; i < LATENCY_MARKS; i++)
-		sequential_restart(&l->worse[i]);
+		regression_restart(&l->worse[i]);
 }
 
 void latency_step(struct latency_sli *l)
@@ -35,25 +34,18 @@ void latency_step(struct latency_sli *l)
 	}
 }
 
-static struct sequential_counts slow(const struct sample_version *baseline, unsigned baseline_bucket,
-				     const struct sample_version *canary, unsigned canary_bucket)
-{
-	return (struct sequential_counts){
-		.canary_n = histogram_count(&canary->ttfb),
-		.canary_y = histogram_count_above(&canary->ttfb, canary_bucket),
-		.baseline_n = histogram_count(&baseline->ttfb),
-		.baseline_y = histogram_count_above(&baseline->ttfb, baseline_bucket),
-	};
-}
-
 static void add_worse(struct latency_sli *l, const struct latency_terms *t, unsigned i,
 		      const struct sequential_counts *c, uint64_t elapsed_ns)
 {
-	struct sequential_counts both;
+	struct regression_excuse excuse;
+	struct sequential_counts both = { 0 };
 
 	recent_add(&l->recent[i], c, elapsed_ns);
+	regression_excuse(&l->lately[i], 1, 0, KAPPA, &excuse);
 	if (sequential_pool_add(&l->worse_pool[i], c, elapsed_ns, t->patience_ns, &both))
-		sequential_ratio(&l->worse[i], SEQUENTIAL_WORSE, 1, t->phi[i], &both);
+		regression_ratio(&l->worse[i], 1, t->phi[i], &excuse, &both);
+	regression_lately_add(&l->lately[i], &both, elapsed_ns);
+	regression_pass(&l->worse[i], elapsed_ns);
 }
 
 static void add_better(struct latency_sli *l, const struct latency_terms *t, unsigned i,
@@ -70,24 +62,31 @@ void latency_add(struct latency_sli *l, const struct latency_terms *terms, const
 		 const struct sample_version *baseline, const struct sample_version *canary, bool judged,
 		 uint64_t elapsed_ns)
 {
+	struct sequential_counts all = {
+		.canary_n = histogram_count(&canary->ttfb),
+		.baseline_n = histogram_count(&baseline->ttfb),
+	};
+
 	past_add(&l->canary, canary, elapsed_ns, terms->history_s);
 	for (unsigned i = 0; judged && i < LATENCY_MARKS; i++) {
-		struct sequential_counts c;
+		struct sequential_counts c = all;
 		unsigned bucket;
 		double tau_s;
 
 		if (!past_quantile_bucket(past, mark[i], &bucket))
 			continue;
 		tau_s = histogram_upper_s(bucket);
-		c = slow(baseline, bucket, canary, histogram_bucket((1 + terms->delta) * tau_s));
+		c.baseline_y = histogram_count_above(&baseline->ttfb, bucket);
+		c.canary_y = histogram_count_above(&canary->ttfb, histogram_bucket((1 + terms->delta) * tau_s));
 		add_worse(l, terms, i, &c, elapsed_ns);
 		if (i == LATENCY_P95) {
-			c = slow(baseline, bucket, canary, bucket);
+			c.canary_y = histogram_count_above(&canary->ttfb, bucket);
 			sequential_interval_add(&l->interval, terms->phi[i], &c);
 		}
 		if (i >= LATENCY_PROMOTION_MARKS)
 			continue;
-		c = slow(baseline, bucket, canary, histogram_edge_at_most((1 + terms->delta_promotion) * tau_s));
+		bucket = histogram_edge_at_most((1 + terms->delta_promotion) * tau_s);
+		c.canary_y = histogram_count_above(&canary->ttfb, bucket);
 		add_better(l, terms, i, &c, elapsed_ns);
 	}
 }
@@ -109,18 +108,23 @@ void latency_noise_cut(struct latency_noise *noise)
 		noise_series_cut(&noise->mark[i]);
 }
 
+static double ln_worse(const struct latency_sli *l, unsigned i)
+{
+	return regression_ln_e(&l->worse[i], WEIGHT_LASTING);
+}
+
 double latency_ln_worse(const struct latency_sli *l)
 {
 	double ln_e[LATENCY_MARKS];
 
 	for (unsigned i = 0; i < LATENCY_MARKS; i++)
-		ln_e[i] = sequential_ln_e(&l->worse[i]);
+		ln_e[i] = ln_worse(l, i);
 	return sequential_log_sum(ln_e, LATENCY_MARKS) - log(LATENCY_MARKS);
 }
 
 double latency_ln_worse_p99(const struct latency_sli *l)
 {
-	return sequential_ln_e(&l->worse[LATENCY_P99]);
+	return ln_worse(l, LATENCY_P99);
 }
 
 double latency_ln_better(const struct latency_sli *l)
@@ -134,7 +138,7 @@ static unsigned loudest(const struct latency_sli *l)
 	unsigned best = LATENCY_P95;
 
 	for (unsigned i = 0; i < LATENCY_MARKS; i++)
-		if (sequential_ln_e(&l->worse[i]) > fmax(0, sequential_ln_e(&l->worse[best])))
+		if (ln_worse(l, i) > fmax(0, ln_worse(l, best)))
 			best = i;
 	return best;
 }
@@ -161,7 +165,7 @@ static double time_to_verdict(const struct latency_sli *l, const struct finding_
 	if (sli->rollback.ln_e > fmax(0, sli->promotion.ln_e)) {
 		unsigned i = loudest(l);
 
-		return time_at(l, &l->recent[i].total, true, sli->rollback.ln_bound, sequential_ln_e(&l->worse[i]));
+		return time_at(l, &l->recent[i].total, true, sli->rollback.ln_bound, ln_worse(l, i));
 	}
 	for (unsigned i = 0; i < LATENCY_PROMOTION_MARKS; i++) {
 		double ln_e = sequential_ln_e(&l->better[i]);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The SLI "latency": the share of requests that are slow, at three marks. τ is the baseline's own quantile in its
+ * The SLI "latency": the share of requests that are slow, at four marks. τ is the baseline's own quantile in its
  * recent past; a baseline request is slow above τ, a canary's above (1 + δ)·τ. Evidence for a rollback is the average
- * of the three, which sees a shift of the tail in a quarter of the time the p95 alone takes. Plain data.
+ * of the four: the p99 sees a shift of the tail in a quarter of the time the p95 alone takes, and the p80 a shift of
+ * everything, where latencies are spread wide, in two thirds of it. Plain data.
  */
 #ifndef CANARYD_LATENCY_SLI_H
 #define CANARYD_LATENCY_SLI_H
@@ -14,19 +15,22 @@
 #include "user/noise.h"
 #include "user/past.h"
 #include "user/recent.h"
+#include "user/regression.h"
 #include "user/sequential.h"
 
 enum {
 	LATENCY_P50 = 0,
 	LATENCY_P95,
 	LATENCY_P99,
+	LATENCY_P80,
 	LATENCY_MARKS,
 };
 
 #define LATENCY_PROMOTION_MARKS 2 /* a promotion asks for the p50 and the p95 */
 
 struct latency_sli {
-	struct sequential worse[LATENCY_MARKS];            /* with restarts */
+	struct regression worse[LATENCY_MARKS]; /* with restarts */
+	struct regression_lately lately[LATENCY_MARKS];
 	struct sequential better[LATENCY_PROMOTION_MARKS]; /* since the step began */
 	struct sequential_pool worse_pool[LATENCY_MARKS];
 	struct sequential_pool better_pool[LATENCY_PROMOTION_MARKS];

@@ -6,6 +6,7 @@
  */
 #include "user/noise.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -15,6 +16,9 @@
 #define UNKNOWN 3.0 /* φ where nothing is known; */
 #define KNOWN 5.0   /* of a series something is after so many comparisons */
 #define OUTLIER 30.0 /* times chance: no comparison in time counts for more, lest one step of the load rules for hours */
+#define KAPPA_UNSEEN 3.0  /* nothing seen: now and then 1.6 times the failures, and seldom 4 times */
+#define KAPPA_SEEN 20.0
+#define UNSEEN_S 1200.0   /* backend seconds in which κ grows e-fold: bursts come every few minutes, or are no concern */
 #define AA_EPOCH_NS (600 * NS_PER_S)
 #define AA_BLOCK_NS (30 * NS_PER_S)
 
@@ -108,6 +112,8 @@ void noise_add(struct noise *noise, const struct sample_version *baseline, uint6
 	bool fresh;
 	int whole;
 
+	if (baseline->attempts > 0)
+		noise->seen_s += (double)elapsed_ns / NS_PER_S * (n > 1 ? n : 1);
 	roster_turn(&noise->roster);
 	if (n == 0 && (whole = roster_slot(&noise->roster, "", 0, &fresh)) >= 0)
 		add_to_slot(noise, whole, fresh, baseline->attempts, baseline->failed);
@@ -159,18 +165,28 @@ double noise_phi_cautious(const struct noise *noise)
 	return known ? noise_phi(noise) : UNKNOWN;
 }
 
+double noise_kappa(const struct noise *noise)
+{
+	return fmin(KAPPA_SEEN, KAPPA_UNSEEN * exp(noise->seen_s / UNSEEN_S));
+}
+
 void noise_series_add(struct noise_series *series, const struct histogram *h, unsigned tau, uint64_t elapsed_ns,
 		      double forget_s)
 {
-	uint64_t n = histogram_count(h);
+	uint64_t n = histogram_count(h), above = 0;
+	unsigned counted = UINT_MAX;
 
 	for (unsigned l = 0; l < NOISE_SERIES_LENGTHS; l++) {
 		struct noise_series_blocks *b = &series->blocks[l];
 
 		if (b->n_before == 0 && b->age_ns == 0)
 			b->tau = tau;
+		if (b->tau != counted) {
+			counted = b->tau;
+			above = histogram_count_above(h, counted);
+		}
 		b->cell.n += n;
-		b->cell.y += histogram_count_above(h, b->tau);
+		b->cell.y += above;
 		b->age_ns += elapsed_ns;
 		if (b->age_ns < length_ns[l])
 			continue;

@@ -58,6 +58,7 @@ struct noise_series {
 
 struct noise {
 	struct roster roster;
+	double seen_s; /* how long the baseline's backends were watched, together */
 	struct noise_blocks blocks[NOISE_LENGTHS];
 };
 
@@ -71,6 +72,12 @@ double noise_phi(const struct noise *noise);
 
 /* The same for a decision that cannot wait until φ is known: what is not known yet is taken for noisy. */
 double noise_phi_cautious(const struct noise *noise);
+
+/*
+ * What excuse a canary has for failing more for half a minute: the shape κ of regression.h. Small while bursts may be
+ * there that no backend has shown yet.
+ */
+double noise_kappa(const struct noise *noise);
 
 /* The same for a series of latencies, where a request is slow above the bucket `tau` as things are now. */
 void noise_series_add(struct noise_series *series, const struct histogram *h, unsigned tau, uint64_t elapsed_ns,

@@ -7,6 +7,7 @@
 
 #include <math.h>
 
+#include "user/regression.h"
 #include "user/sequential.h"
 
 #define K SEQUENTIAL_ALTERNATIVES
@@ -17,7 +18,7 @@
 #define LARGEST_SLOWER 100.0
 #define HALVINGS 50
 
-static const double mark_quantile[LATENCY_MARKS] = { 0.50, 0.95, 0.99 };
+static const double mark_quantile[LATENCY_MARKS] = { 0.50, 0.95, 0.99, 0.80 };
 
 /* ---- evidence a second ----------------------------------------------------------------------------------- */
 
@@ -119,7 +120,8 @@ double plan_seconds_to_find(const struct judge_config *judge, double weight, con
 double plan_seconds_to_find_slower(const struct judge_config *judge, double weight, const struct plan_traffic *t,
 				   double factor)
 {
-	double drift = 0, tau_s;
+	double ln_bound = -log(judge->alpha * judge->weight_latency) + LN_LATE + log(LATENCY_MARKS);
+	double drift = 0, tau_s, found_s;
 
 	if (judge->weight_latency <= 0 || weight >= 1)
 		return NAN;
@@ -131,7 +133,8 @@ double plan_seconds_to_find_slower(const struct judge_config *judge, double weig
 		f = latency_flow(weight, t, tau_s, factor, histogram_upper_s(histogram_bucket((1 + judge->delta) * tau_s)));
 		drift = fmax(drift, ratio_drift(&f, SEQUENTIAL_WORSE, 1) / t->phi_latency[i]);
 	}
-	return seconds(-log(judge->alpha * judge->weight_latency) + LN_LATE + log(LATENCY_MARKS), drift);
+	found_s = seconds(ln_bound, drift);
+	return isnan(found_s) ? NAN : fmax(found_s, regression_lasting_s(ln_bound));
 }
 
 typedef double (*find_function)(const struct judge_config *, double weight, const struct plan_traffic *, double value);

@@ -12,6 +12,13 @@
 #define LOWEST_RATIO (-12)
 #define LN_INTERVAL_BOUND 2.995732273553991 /* ln 20: 95 % */
 
+double sequential_alternative(int k)
+{
+	static const double root[] = { 1, 1.189207115002721, 1.4142135623730951, 1.681792830507429 };
+
+	return ldexp(root[k & 3], k >> 2);
+}
+
 void sequential_counts_add(struct sequential_counts *sum, const struct sequential_counts *c)
 {
 	sum->canary_n += c->canary_n;
@@ -32,7 +39,7 @@ void sequential_init_late(struct sequential *s)
 		s->ln_s[k] = -INFINITY;
 }
 
-void sequential_restart(struct sequential *s)
+double sequential_restart(struct sequential *s)
 {
 	double j = s->restarts++;
 	double w = j == 0 ? 0.5 : 1 / (2 * j * (j + 1));
@@ -40,6 +47,7 @@ void sequential_restart(struct sequential *s)
 	for (unsigned k = 0; k < K; k++)
 		s->ln_s[k] = sequential_log_add(s->ln_s[k], log(w));
 	s->prior_used += w;
+	return log(w);
 }
 
 void sequential_ratio(struct sequential *s, enum sequential_side side, double margin, double phi,
@@ -54,7 +62,7 @@ void sequential_ratio(struct sequential *s, enum sequential_side side, double ma
 	ln_null = log(margin * n_c + n_b);
 	for (int k = 1; k <= K; k++) {
 		double ln_r = side * k * LN_STEP;
-		double l = y_c * ln_r - y * (log(margin * exp(ln_r) * n_c + n_b) - ln_null);
+		double l = y_c * ln_r - y * (log(margin * sequential_alternative(side * k) * n_c + n_b) - ln_null);
 
 		s->ln_s[k - 1] += l / phi;
 	}

@@ -22,6 +22,9 @@ enum sequential_side {
 	SEQUENTIAL_BETTER = -1,
 };
 
+/* 2^(k/4) */
+double sequential_alternative(int k);
+
 /* Completed events of a tick (n) and the bad ones among them (y), y ≤ n. */
 struct sequential_counts {
 	uint64_t canary_n;
@@ -47,8 +50,8 @@ void sequential_init(struct sequential *s);
 /* Evidence of 1 whose mass is spread over restarts, for what may begin late; sequential_restart() begins each. */
 void sequential_init_late(struct sequential *s);
 
-/* A block begins: restart j gets the prior weight 1/2 (j = 0) or 1/(2j(j+1)). When may not depend on what follows. */
-void sequential_restart(struct sequential *s);
+/* A block begins: restart j gets the prior weight 1/2 (j = 0) or 1/(2j(j+1)). When may not depend on what follows. Returns ln w. */
+double sequential_restart(struct sequential *s);
 
 /*
  * A tick of two counts, against p_C ≤ margin·p_B (WORSE) or p_C ≥ margin·p_B (BETTER), valid at any event rates and
