@@ -23,7 +23,7 @@
 #define STATE_VERSION 4
 #define FEW_EVENTS 3.0 /* so many events should have come before silence means anything */
 #define PAST_STANDARD_ERRORS 2.0
-#define KAPPA_YOUNG 8.0
+#define KAPPA_YOUNG 12.0
 
 /* Plain data without a pointer: all that judge_save() saves. */
 struct judge_state {
