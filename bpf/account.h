@@ -132,6 +132,37 @@ static __always_inline void account_event(const struct canary_flow *flow, const 
 	bpf_ringbuf_submit(event, 0);
 }
 
+/* What became of the table's entries; NULL: not counted. */
+static __always_inline struct canary_flow_table *account_table(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&flow_table, &zero);
+}
+
+#define ACCOUNT_TABLE(name)                                                                                         \
+	do {                                                                                                        \
+		struct canary_flow_table *account_of = account_table();                                             \
+		if (account_of)                                                                                     \
+			account_of->name++;                                                                         \
+	} while (0)
+
+/* The flow of a guarded service that is on probation; NULL, and nothing looked up, where there has been no flood. */
+static __always_inline struct canary_flow *account_half_open(const struct canary_flow_key *key)
+{
+	struct canary_control *settings = account_control();
+
+	return settings && *(volatile __u64 *)&settings->flood_ns ? bpf_map_lookup_elem(&half_open, key) : NULL;
+}
+
+/* In a flood an unanswered SYN says nothing of the version. */
+static __always_inline bool account_is_flood(__u16 kind)
+{
+	struct canary_control *settings = account_control();
+
+	return kind == CANARY_COUNTER_syn_timeout && settings && *(volatile __u64 *)&settings->flood_ns;
+}
+
 /* The breaker that watches this flow: it does those of the present rollout's canary. NULL: none. */
 static __always_inline struct canary_breaker *account_breaker(const struct canary_flow *flow)
 {
@@ -161,7 +192,7 @@ static __always_inline void account_failure(const struct canary_flow *flow, cons
 	struct canary_breaker *breaker = account_breaker(flow);
 	__u32 suppressed;
 
-	if (breaker && breaker_counts(breaker, kind) &&
+	if (breaker && breaker_counts(breaker, kind) && !account_is_flood(kind) &&
 	    breaker_failure(breaker, flow->generation, flow->version, kind, now_ns))
 		account_event(flow, key, CANARY_EVENT_TRIPPED, waited_ns, now_ns, 0);
 	if (account_event_allowed(now_ns, &suppressed))

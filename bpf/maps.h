@@ -18,6 +18,7 @@
 #define MAPS_BACKENDS 64  /* set before loading */
 #define MAPS_FLOWS 262144 /* set before loading */
 #define MAPS_FRAGMENTS 16384
+#define MAPS_HALF_OPEN (MAPS_FLOWS / 4) /* set before loading */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -120,6 +121,35 @@ struct {
 	__type(key, struct canary_fragment_key);
 	__type(value, struct canary_fragment);
 } fragments SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAPS_HALF_OPEN);
+	__type(key, struct canary_flow_key);
+	__type(value, struct canary_flow);
+} half_open SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MAPS_SERVICES);
+	__type(key, __u32);
+	__type(value, struct canary_flood);
+} floods SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct canary_flow_table);
+} flow_table SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MAPS_VERSIONS);
+	__type(key, __u32);
+	__type(value, struct canary_capacity);
+} capacities SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

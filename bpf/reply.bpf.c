@@ -107,6 +107,8 @@ static __always_inline int reply_packet(struct __sk_buff *skb)
 		return 0;
 	flow_key_from_reply(&key, &p, &backend->vip);
 	flow = bpf_map_lookup_elem(&flows, &key);
+	if (!flow)
+		flow = account_half_open(&key);
 	if (!flow || flow->backend != backend->backend)
 		return 0;
 	p.segments = skb->gso_segs ?: 1;

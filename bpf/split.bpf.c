@@ -10,6 +10,7 @@
 #include "parse.h"
 #include "rewrite.h"
 #include "split_choose.h"
+#include "split_flood.h"
 #include "split_forward.h"
 #include "split_fragment.h"
 #include "split_icmp.h"
@@ -47,7 +48,8 @@ static __always_inline int split_decide(const struct canary_flow_key *key, struc
 	__builtin_memset(&found->opened, 0, sizeof(found->opened));
 	found->source_count = service->source_count;
 	source = split_choose(key, service, view, found->now_ns, &found->opened);
-	found->diverted = split_is_diverted(source);
+	found->chosen_by = source;
+	found->guarded = split_is_guarded(&found->opened, found->now_ns);
 	return source == CANARY_EXPLAIN_NO_BACKEND ? CANARY_REASON_no_backend : 0;
 }
 
@@ -74,12 +76,18 @@ static __always_inline int split_find_syn(const struct canary_flow_key *key, con
 
 	if (!reason) {
 		telemetry_open(&found->opened, p, found->now_ns);
-		if (found->opened.mode != CANARY_MODE_FULLNAT)
-			found->inserted = !bpf_map_update_elem(&flows, key, &found->opened, BPF_NOEXIST);
+		if (found->opened.mode != CANARY_MODE_FULLNAT && !found->guarded)
+			found->inserted = split_insert(key, &found->opened, false, BPF_NOEXIST);
 		if (found->inserted)
 			return 0;
 	}
 	found->in_table = bpf_map_lookup_elem(&flows, key);
+	if (!found->in_table && found->guarded && !reason) {
+		found->inserted = split_insert(key, &found->opened, true, BPF_NOEXIST);
+		if (found->inserted)
+			return 0;
+		found->in_table = account_half_open(key);
+	}
 	if (!found->in_table)
 		return reason;
 	found->opens = flow_reopens(found->in_table, p);
@@ -100,10 +108,13 @@ static __always_inline int split_find(const struct canary_flow_key *key, const s
 	found->in_table = NULL;
 	found->opens = false;
 	found->inserted = false;
-	found->diverted = false;
+	found->guarded = false;
+	found->chosen_by = CANARY_EXPLAIN_HASH;
 	if (flow_is_syn(p))
 		return split_find_syn(key, p, found);
 	found->in_table = bpf_map_lookup_elem(&flows, key);
+	if (!found->in_table)
+		found->in_table = split_probation(key, p);
 	return found->in_table ? 0 : split_decide(key, found);
 }
 
@@ -129,14 +140,17 @@ static __always_inline int split_rewrite(struct packet *p, void *data_end, const
 
 /* A flow that no SYN opens: of datagrams, or in the middle of a stream. */
 static __always_inline void split_open(const struct canary_flow_key *key, const struct packet *p,
-				       struct canary_flow *flow, __u64 now_ns, struct tally *tally)
+				       struct split_found *found, struct tally *tally)
 {
+	struct canary_flow *flow = &found->opened;
+	__u64 now_ns = found->now_ns;
+
 	telemetry_open(flow, p, now_ns);
 	telemetry_opened(flow, tally);
 	telemetry_request(flow, p, now_ns, tally);
 	if (flow->request_turn)
 		account_attempt(flow, now_ns);
-	if (bpf_map_update_elem(&flows, key, flow, BPF_ANY))
+	if (!split_insert(key, flow, found->guarded, BPF_ANY))
 		account_reason(CANARY_REASON_flow_insert);
 }
 
@@ -151,7 +165,7 @@ static __always_inline void split_account_opened(const struct canary_flow_key *k
 	if (telemetry_is_stray(p) || !account_tally_in(flow, CANARY_STATS_SLOT(flow->version, judged), &tally))
 		return;
 	if (!flow_is_syn(p)) {
-		split_open(key, p, flow, found->now_ns, &tally);
+		split_open(key, p, found, &tally);
 	} else if (found->inserted) {
 		telemetry_opened(flow, &tally);
 		TALLY(&tally, request_packets);
@@ -159,8 +173,11 @@ static __always_inline void split_account_opened(const struct canary_flow_key *k
 		account_reason(CANARY_REASON_flow_insert);
 		return;
 	}
-	if (found->diverted)
+	split_count_towards_cap(flow->version);
+	if (split_is_diverted(found->chosen_by))
 		TALLY(&tally, diverted);
+	if (found->chosen_by == CANARY_EXPLAIN_CAPACITY)
+		TALLY(&tally, over_capacity);
 }
 
 static __always_inline void split_account(const struct canary_flow_key *key, const struct packet *p,
@@ -277,7 +294,7 @@ static __always_inline void split_explain_weights(struct canary_explain *answer,
 /* In the order of split_find(): a flow goes where it went, even where its service is there no more. */
 static __always_inline __u16 split_explain(struct canary_explain *answer)
 {
-	struct canary_flow *flow = bpf_map_lookup_elem(&flows, &answer->key);
+	struct canary_flow *flow = bpf_map_lookup_elem(&flows, &answer->key) ?: account_half_open(&answer->key);
 	struct canary_service *service = split_service(&answer->key);
 	struct canary_split_view *view = service ? split_view(service->id) : NULL;
 	enum canary_explain_source source;

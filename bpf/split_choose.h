@@ -59,9 +59,29 @@ static __always_inline __u16 split_backend_of(__u32 version, __u64 hash)
 	return split_backend(index) ? index : CANARY_NONE;
 }
 
-/* May a new flow go to the canary now? CANARY_EXPLAIN_HASH, or why it may not. */
-static __always_inline enum canary_explain_source split_canary_is_open(__u32 service, __u32 generation, __u64 now_ns)
+/* Has the version as many flows as it may? */
+static __always_inline bool split_is_full(__u32 version)
 {
+	struct canary_capacity *capacity = bpf_map_lookup_elem(&capacities, &version);
+
+	return capacity && capacity->max_flows &&
+	       *(volatile __u64 *)&capacity->opened >= *(volatile __u64 *)&capacity->limit;
+}
+
+static __always_inline void split_count_towards_cap(__u32 version)
+{
+	struct canary_capacity *capacity = bpf_map_lookup_elem(&capacities, &version);
+
+	if (capacity && capacity->max_flows)
+		__sync_fetch_and_add(&capacity->opened, 1);
+}
+
+/* May a new flow go to the canary now? CANARY_EXPLAIN_HASH, or why it may not. */
+static __always_inline enum canary_explain_source split_canary_is_open(__u32 service,
+									const struct canary_split_view *view,
+									__u64 now_ns)
+{
+	__u32 generation = view->generation;
 	struct canary_breaker *breaker = bpf_map_lookup_elem(&breakers, &service);
 	struct canary_control *settings = account_control();
 
@@ -69,12 +89,12 @@ static __always_inline enum canary_explain_source split_canary_is_open(__u32 ser
 		return CANARY_EXPLAIN_BREAKER;
 	if (settings && decide_lease_is_over(*(volatile __u64 *)&settings->lease_ns, now_ns))
 		return CANARY_EXPLAIN_LEASE;
-	return CANARY_EXPLAIN_HASH;
+	return split_is_full(view->canary) ? CANARY_EXPLAIN_CAPACITY : CANARY_EXPLAIN_HASH;
 }
 
 static __always_inline bool split_is_diverted(enum canary_explain_source source)
 {
-	return source == CANARY_EXPLAIN_LEASE || source == CANARY_EXPLAIN_BREAKER;
+	return source == CANARY_EXPLAIN_LEASE || source == CANARY_EXPLAIN_BREAKER || source == CANARY_EXPLAIN_CAPACITY;
 }
 
 /*
@@ -97,7 +117,7 @@ static __always_inline enum canary_explain_source split_choose(const struct cana
 	flow->epoch = view->epoch;
 	flow->version = decide_version(view, cohort_threshold(cohort, view), decide_position(hash));
 	if (flow->version == view->canary)
-		source = split_canary_is_open(service->id, view->generation, now_ns);
+		source = split_canary_is_open(service->id, view, now_ns);
 	if (split_is_diverted(source))
 		flow->version = view->baseline;
 	flow->backend = split_backend_of(flow->version, hash);
@@ -113,7 +133,8 @@ struct split_found {
 	struct canary_flow *in_table; /* NULL: not there, or not looked for */
 	bool opens;                   /* no packet of this connection came before */
 	bool inserted;                /* and it is in the table already */
-	bool diverted;                /* from the canary */
+	bool guarded;                 /* by the flood guard: opens on probation */
+	__u16 chosen_by;              /* enum canary_explain_source: what says where it opens */
 	__u64 now_ns;                 /* where no flow was found: when that was */
 	struct canary_flow opened;    /* where it opens: the flow as it is then */
 	__u8 source_count;            /* and how many sources its service has */

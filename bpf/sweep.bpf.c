@@ -62,6 +62,14 @@ static __always_inline void sweep_count_failure(const struct canary_flow *flow, 
 	}
 }
 
+static __always_inline void sweep_count_removed(void)
+{
+	struct canary_flow_table *table = account_table();
+
+	if (table)
+		__sync_fetch_and_add(&table->removed, 1);
+}
+
 static __always_inline void sweep_failure(const struct canary_flow *flow, const struct canary_flow_key *key,
 					  enum sweep_action action, __u64 now_ns)
 {
@@ -93,7 +101,8 @@ int canary_sweep(struct bpf_iter__bpf_map_elem *ctx)
 	now_ns = bpf_ktime_get_ns();
 	action = sweep_flow(flow, &limits, now_ns);
 	if (action == SWEEP_REMOVE) {
-		bpf_map_delete_elem(&flows, &key);
+		if (!bpf_map_delete_elem(&flows, &key))
+			sweep_count_removed();
 		return 0;
 	}
 	if (action != SWEEP_KEEP)

@@ -25,6 +25,13 @@ static __always_inline bool sweep_is_past(__u64 then_ns, __u64 limit_ns, __u64 n
 
 #define SWEEP_SYN_ABANDONED_NS 130000000000ULL /* the last of Linux' six retries is over after 127 s */
 
+/* The server answered, and gave up waiting for the client's acknowledgement: a forged source, or one that went away. */
+static __always_inline bool sweep_never_acknowledged(const struct canary_flow *flow, __u64 now_ns)
+{
+	return flow->origin == CANARY_ORIGIN_SYN && flow_state(flow) == FLOW_ESTABLISHED && !flow->client_acked &&
+	       sweep_is_past(flow->opened_ns, SWEEP_SYN_ABANDONED_NS, now_ns);
+}
+
 /* Has the flow ended, or is nothing to be expected of it? */
 static __always_inline bool sweep_ended(const struct canary_flow *flow, const struct sweep_limits *limits, __u64 now_ns)
 {
@@ -34,7 +41,7 @@ static __always_inline bool sweep_ended(const struct canary_flow *flow, const st
 		return flow_closed(flow) || sweep_is_past(flow->opened_ns, limits->syn_timeout_ns, now_ns);
 	if (flow_state(flow) == FLOW_SYN && flow->sweep_flags & CANARY_SWEEP_SYN_TIMEOUT)
 		return flow_closed(flow) || sweep_is_past(flow->opened_ns, SWEEP_SYN_ABANDONED_NS, now_ns);
-	return flow_closed(flow);
+	return flow_closed(flow) || sweep_never_acknowledged(flow, now_ns);
 }
 
 /* A response is over where all of it is acknowledged and nothing came since the sweep before. Only then: it may go on. */

@@ -102,6 +102,8 @@ struct canary_split {
 	__u64 syn_timeout_ns;      /* an unanswered SYN older than this is a failure */
 	__u64 response_timeout_ns; /* a request outstanding for longer than this is a failure */
 	__u64 udp_idle_ns;         /* a UDP flow silent for this long has ended */
+	__u32 flood_limit;         /* flows a CPU opens in a second, beyond which they go on probation; 0: never */
+	__u32 zero1;
 };
 
 /* ---- cohorts --------------------------------------------------------------------------------------------- */
@@ -137,6 +139,17 @@ struct canary_version {
 	__u16 service;
 	__u8 in_use;
 	__u8 zero[5];
+};
+
+/*
+ * `capacities`, by version index, mapped into the daemon: a cap on the flows of a canary. Beyond it new ones go to the
+ * baseline. Two CPUs that open at once may each be the one too many: at worst a flow more for every CPU.
+ */
+struct canary_capacity {
+	__u64 opened;    /* ever, by the programs; not counted without a cap */
+	__u64 limit;     /* by the daemon after each sweep: `opened` at which max_flows are open, at the latest */
+	__u32 max_flows; /* 0: no cap */
+	__u32 zero;
 };
 
 /* `backends`, by backend index. */
@@ -232,6 +245,25 @@ struct canary_flow {
 	__u32 swept_server_next; /* server_next in the turn before */
 	__u8 sweep_flags;
 	__u8 zero3[3];
+};
+
+/* `floods`, by service id, per CPU: the flood guard's count. */
+struct canary_flood {
+	__u64 second_began_ns;
+	__u64 until_ns; /* new flows are on probation until then */
+	__u32 opened;   /* in the present second */
+	__u32 zero;
+};
+
+/*
+ * `flow_table`: one element, per CPU: what became of the entries of `flows`, and of `half_open`, where flows on
+ * probation are (struct canary_flow, too). Evicted is what was inserted, not removed, and is not there.
+ */
+struct canary_flow_table {
+	__u64 inserted;
+	__u64 removed; /* by the sweep: ended */
+	__u64 probation; /* flows that a flood guard put on probation */
+	__u64 promoted;  /* of these, what has proven itself since; inserted, too */
 };
 
 /* What the backend of a fullnat flow answers to. The key of `replies`. */
@@ -371,7 +403,8 @@ struct canary_control {
 	__u32 abi;            /* CANARY_ABI of the daemon that made the maps */
 	__u32 sweep_turn;     /* which half of canary_active_flows the sweep fills */
 	__u32 events_per_cpu; /* sampled flow events a CPU may write in a second */
-	__u32 zero;
+	__u32 table_full;     /* `flows` is nearly so: guarded services open flows on probation */
+	__u64 flood_ns;       /* by the programs: a flow was put on probation then; 0 by the daemon: not for long */
 	__u64 lease_ns;       /* the daemon is taken to be alive until then, and renews it; 0: for ever */
 };
 
@@ -415,6 +448,7 @@ enum canary_explain_source {
 	CANARY_EXPLAIN_NO_BACKEND = 3,
 	CANARY_EXPLAIN_LEASE = 4, /* at the baseline, though the hash says canary: the daemon's lease is over */
 	CANARY_EXPLAIN_BREAKER = 5, /* the same, because the canary's breaker has tripped */
+	CANARY_EXPLAIN_CAPACITY = 6, /* the same, because the canary has as many flows as it may */
 };
 
 struct canary_explain {
@@ -438,7 +472,10 @@ CANARY_ASSERT_SIZE(canary_flow_key, 40);
 CANARY_ASSERT_SIZE(canary_ports, 48);
 CANARY_ASSERT_SIZE(canary_service, 64);
 CANARY_ASSERT_SIZE(canary_split_view, 24);
-CANARY_ASSERT_SIZE(canary_split, 80);
+CANARY_ASSERT_SIZE(canary_split, 88);
+CANARY_ASSERT_SIZE(canary_capacity, 24);
+CANARY_ASSERT_SIZE(canary_flood, 24);
+CANARY_ASSERT_SIZE(canary_flow_table, 32);
 CANARY_ASSERT_SIZE(canary_prefix, 20);
 CANARY_ASSERT_SIZE(canary_cohort, 16);
 CANARY_ASSERT_SIZE(canary_version, 40);
@@ -450,13 +487,13 @@ CANARY_ASSERT_SIZE(canary_reply, 56);
 CANARY_ASSERT_SIZE(canary_source, 16);
 CANARY_ASSERT_SIZE(canary_fragment_key, 40);
 CANARY_ASSERT_SIZE(canary_fragment, 32);
-CANARY_ASSERT_SIZE(canary_counters, 264);
+CANARY_ASSERT_SIZE(canary_counters, 272);
 CANARY_ASSERT_SIZE(canary_histogram, 5904);
 CANARY_ASSERT_SIZE(canary_reasons, 136);
 CANARY_ASSERT_SIZE(canary_breaker_mark, 40);
 CANARY_ASSERT_SIZE(canary_breaker, 160);
 CANARY_ASSERT_SIZE(canary_active_flows, 32);
-CANARY_ASSERT_SIZE(canary_control, 24);
+CANARY_ASSERT_SIZE(canary_control, 32);
 CANARY_ASSERT_SIZE(canary_event, 72);
 CANARY_ASSERT_SIZE(canary_event_budget, 16);
 CANARY_ASSERT_SIZE(canary_explain, 72);

@@ -33,6 +33,7 @@
 	X(unparsed, "responses that do not begin with an HTTP/1 status line")                                       \
 	X(multiplexed, "flows with payload during a response: no longer timed")                                     \
 	X(lost_track, "flows first seen in the middle of a stream: in no indicator")                                \
+	X(over_capacity, "flows diverted because the canary had as many as it may")                                 \
 	X(request_packets, "packets towards the server")                                                            \
 	X(request_bytes, "payload bytes towards the server, each counted once")                                     \
 	X(response_packets, "packets towards the client")                                                           \

@@ -19,7 +19,9 @@
 
 #include <cmocka.h>
 
-#define FLOWS 65536
+enum table { TABLE_LARGE, TABLE_SMALL, TABLE_CROWDED };
+
+static const uint32_t table_entries[] = { 65536, 1, 1024 };
 
 /* ---- what is configured ------------------------------------------------------------------------------------- */
 
@@ -230,12 +232,12 @@ static void load_sweep(struct fixture *f)
 	fixture_must(sweep_bpf__load(f->sweep), "sweep.bpf.o");
 }
 
-static void load(struct fixture *f, bool small_table)
+static void load(struct fixture *f, enum table table)
 {
 	f->split = split_bpf__open();
 	assert_non_null(f->split);
-	bpf_map__set_max_entries(f->split->maps.flows, small_table ? 1 : FLOWS);
-	if (small_table)
+	bpf_map__set_max_entries(f->split->maps.flows, table_entries[table]);
+	if (table == TABLE_SMALL)
 		bpf_map__set_type(f->split->maps.flows, BPF_MAP_TYPE_HASH);
 	fixture_must(split_bpf__load(f->split), "split.bpf.o");
 #define X(name) f->name = bpf_map__fd(f->split->maps.name);
@@ -243,13 +245,13 @@ static void load(struct fixture *f, bool small_table)
 #undef X
 }
 
-static int set_up(void **state, bool small_table)
+static int set_up(void **state, enum table table)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
 	*state = f;
-	load(f, small_table);
+	load(f, table);
 	fixture_set_control(f, 0, 1000);
 	for (uint16_t i = 0; i < FIXTURE_BACKENDS; i++)
 		set_backend(f, i);
@@ -262,12 +264,17 @@ static int set_up(void **state, bool small_table)
 
 int fixture_set_up(void **state)
 {
-	return set_up(state, false);
+	return set_up(state, TABLE_LARGE);
 }
 
 int fixture_set_up_small_table(void **state)
 {
-	return set_up(state, true);
+	return set_up(state, TABLE_SMALL);
+}
+
+int fixture_set_up_crowded_table(void **state)
+{
+	return set_up(state, TABLE_CROWDED);
 }
 
 int fixture_tear_down(void **state)

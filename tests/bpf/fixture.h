@@ -25,7 +25,8 @@ enum fixture_service { TCP4 = 0, TCP6 = 1, UDP4 = 2, UDP6 = 3, FIXTURE_SERVICES 
 #define FIXTURE_MAPS(X)                                                                                             \
 	X(ports) X(services) X(splits) X(cohorts) X(versions) X(backends) X(backend_addresses) X(maglev) X(flows)   \
 	X(version_stats) X(backend_stats) X(latency) X(backend_latency) X(active_flows) X(reasons) X(control)       \
-	X(breakers) X(events) X(event_budget) X(sources) X(replies) X(scratch) X(fragments)
+	X(breakers) X(half_open) X(floods) X(flow_table) X(capacities) X(events) X(event_budget) X(sources)         \
+	X(replies) X(scratch) X(fragments)
 
 struct fixture {
 	struct split_bpf *split;
@@ -39,6 +40,7 @@ struct fixture {
 /* cmocka set-up and tear-down: *state is the fixture, every service split in half at FIXTURE_GENERATION. */
 int fixture_set_up(void **state);
 int fixture_set_up_small_table(void **state); /* room for one flow, and nothing is evicted */
+int fixture_set_up_crowded_table(void **state); /* room for some 1,000 flows, then others are evicted */
 int fixture_tear_down(void **state);
 
 /* Fails the test where r is not 0: a negative errno, or errno. */

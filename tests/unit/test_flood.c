@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* bpf/flood.h: when the guard goes on and off, and what proves that there is a client. */
+#include "bpf/flood.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define S FLOOD_SECOND_NS
+
+static void test_off_without_a_limit(void **state)
+{
+	struct canary_flood flood = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		assert_false(flood_is_on(&flood, 0, true, S));
+}
+
+/* The hundredth in a second is the last; the guard stays on for two seconds after the last that was too much. */
+static void test_limit(void **state)
+{
+	struct canary_flood flood = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		assert_false(flood_is_on(&flood, 100, false, 10 * S));
+	assert_true(flood_is_on(&flood, 100, false, 10 * S));
+	assert_true(flood_is_on(&flood, 100, false, 11 * S));
+	assert_true(flood_is_on(&flood, 100, false, 12 * S - 1));
+	assert_false(flood_is_on(&flood, 100, false, 12 * S));
+	for (int i = 0; i < 99; i++)
+		assert_false(flood_is_on(&flood, 100, false, 12 * S + i));
+	assert_true(flood_is_on(&flood, 100, false, 13 * S - 1));
+	assert_false(flood_is_on(&flood, 100, false, 15 * S));
+}
+
+static void test_full_table(void **state)
+{
+	struct canary_flood flood = { 0 };
+
+	(void)state;
+	assert_true(flood_is_on(&flood, 100, true, S));
+	assert_false(flood_is_on(&flood, 100, false, S));
+}
+
+static bool proven(uint8_t protocol, uint8_t flags, uint32_t ack, uint32_t server_next)
+{
+	struct packet p = { .protocol = protocol, .tcp_flags = flags, .ack = ack };
+	struct canary_flow flow = { .server_next = server_next };
+
+	return flood_is_proven(&flow, &p);
+}
+
+static void test_proof(void **state)
+{
+	(void)state;
+	assert_true(proven(IPPROTO_TCP, TCP_ACK, 5001, 5001));
+	assert_true(proven(IPPROTO_TCP, TCP_ACK, 5001, 5001 + 1448)); /* the server speaks first, and has gone on */
+	assert_true(proven(IPPROTO_TCP, TCP_ACK | TCP_FIN, 0xffffff00, 100));
+	assert_false(proven(IPPROTO_TCP, TCP_ACK, 5002, 5001));
+	assert_false(proven(IPPROTO_TCP, TCP_ACK, 5001, 5001 + 65536));
+	assert_false(proven(IPPROTO_TCP, TCP_ACK, 0, 0)); /* no answer yet */
+	assert_false(proven(IPPROTO_TCP, TCP_SYN, 5001, 5001));
+	assert_false(proven(IPPROTO_TCP, TCP_ACK | TCP_RST, 5001, 5001));
+	assert_false(proven(IPPROTO_UDP, 0, 0, 0));
+	assert_true(proven(IPPROTO_UDP, 0, 0, 12));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_off_without_a_limit),
+		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_full_table),
+		cmocka_unit_test(test_proof),
+	};
+
+	return cmocka_run_group_tests_name("flood", tests, NULL, NULL);
+}
