@@ -77,17 +77,13 @@ static __always_inline int split_find_syn(const struct canary_flow_key *key, con
 	if (!reason) {
 		telemetry_open(&found->opened, p, found->now_ns);
 		if (found->opened.mode != CANARY_MODE_FULLNAT && !found->guarded)
-			found->inserted = split_insert(key, &found->opened, false, BPF_NOEXIST);
+			found->inserted = !bpf_map_update_elem(&flows, key, &found->opened, BPF_NOEXIST);
 		if (found->inserted)
 			return 0;
 	}
 	found->in_table = bpf_map_lookup_elem(&flows, key);
-	if (!found->in_table && found->guarded && !reason) {
-		found->inserted = split_insert(key, &found->opened, true, BPF_NOEXIST);
-		if (found->inserted)
-			return 0;
-		found->in_table = account_half_open(key);
-	}
+	if (!found->in_table && found->guarded && !reason)
+		split_open_held(key, p->seq, found);
 	if (!found->in_table)
 		return reason;
 	found->opens = flow_reopens(found->in_table, p);
@@ -109,12 +105,13 @@ static __always_inline int split_find(const struct canary_flow_key *key, const s
 	found->opens = false;
 	found->inserted = false;
 	found->guarded = false;
+	found->held = false;
 	found->chosen_by = CANARY_EXPLAIN_HASH;
 	if (flow_is_syn(p))
 		return split_find_syn(key, p, found);
 	found->in_table = bpf_map_lookup_elem(&flows, key);
-	if (!found->in_table)
-		found->in_table = split_probation(key, p);
+	if (!found->in_table && split_is_held(key, p, found))
+		return 0;
 	return found->in_table ? 0 : split_decide(key, found);
 }
 
@@ -150,8 +147,12 @@ static __always_inline void split_open(const struct canary_flow_key *key, const 
 	telemetry_request(flow, p, now_ns, tally);
 	if (flow->request_turn)
 		account_attempt(flow, now_ns);
-	if (!split_insert(key, flow, found->guarded, BPF_ANY))
+	if (found->guarded)
+		split_open_held(key, p->seq, found);
+	else if (bpf_map_update_elem(&flows, key, flow, BPF_ANY))
 		account_reason(CANARY_REASON_flow_insert);
+	else
+		ACCOUNT_TABLE(inserted);
 }
 
 /* Opened just now, hence judged unless its cohort is not. */
@@ -162,13 +163,15 @@ static __always_inline void split_account_opened(const struct canary_flow_key *k
 	bool judged = flow->generation != CANARY_GENERATION_UNJUDGED;
 	struct tally tally;
 
-	if (telemetry_is_stray(p) || !account_tally_in(flow, CANARY_STATS_SLOT(flow->version, judged), &tally))
+	if (found->held || telemetry_is_stray(p) || !account_tally_in(flow, CANARY_STATS_SLOT(flow->version, judged), &tally))
 		return;
 	if (!flow_is_syn(p)) {
 		split_open(key, p, found, &tally);
 	} else if (found->inserted) {
 		telemetry_opened(flow, &tally);
 		TALLY(&tally, request_packets);
+		if (!found->guarded)
+			ACCOUNT_TABLE(inserted);
 	} else {
 		account_reason(CANARY_REASON_flow_insert);
 		return;

@@ -134,6 +134,7 @@ struct split_found {
 	bool opens;                   /* no packet of this connection came before */
 	bool inserted;                /* and it is in the table already */
 	bool guarded;                 /* by the flood guard: opens on probation */
+	bool held;                    /* it is on probation: `opened` says where it goes, and it opens nothing */
 	__u16 chosen_by;              /* enum canary_explain_source: what says where it opens */
 	__u64 now_ns;                 /* where no flow was found: when that was */
 	struct canary_flow opened;    /* where it opens: the flow as it is then */

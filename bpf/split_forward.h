@@ -71,12 +71,7 @@ __attribute__((noinline)) int split_open_fullnat(__u32 insert)
 		return CANARY_REASON_source_exhausted;
 	if (r > 0)
 		split_count_reused(&job->flow);
-	if (!insert)
-		return 0;
-	if (bpf_map_update_elem(&flows, &job->key, &job->flow, BPF_ANY))
-		return -1;
-	ACCOUNT_TABLE(inserted);
-	return 0;
+	return insert && bpf_map_update_elem(&flows, &job->key, &job->flow, BPF_ANY) ? -1 : 0;
 }
 
 /* Returns 0 or a reason. */
