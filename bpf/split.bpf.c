@@ -170,7 +170,7 @@ static __always_inline void split_account_opened(const struct canary_flow_key *k
 	} else if (found->inserted) {
 		telemetry_opened(flow, &tally);
 		TALLY(&tally, request_packets);
-		if (!found->guarded)
+		if (!found->guarded && !found->in_table)
 			ACCOUNT_TABLE(inserted);
 	} else {
 		account_reason(CANARY_REASON_flow_insert);
