@@ -368,7 +368,7 @@ static void get_service(struct api *api, const struct http_request *request, con
 
 static const char *explain_source(uint16_t source)
 {
-	static const char *const names[] = { "not_service", "flow", "hash", "no_backend", "lease", "breaker" };
+	static const char *const names[] = { "not_service", "flow", "hash", "no_backend", "lease", "breaker", "capacity" };
 
 	return source < sizeof(names) / sizeof(*names) ? names[source] : "not_service";
 }

@@ -108,6 +108,7 @@ struct config_version {
 	char name[CANARY_NAME_MAX];
 	struct config_backend *backends;
 	uint32_t backends_count;
+	uint32_t max_flows;           /* 0: no cap */
 	char unit[CONFIG_UNIT_MAX];   /* "": none */
 	char cgroup[CONFIG_PATH_MAX]; /* "": none */
 };
@@ -234,6 +235,7 @@ struct config_service {
 	double response_timeout_s;
 	double syn_timeout_s;
 	double udp_idle_s;
+	uint32_t flood_limit; /* new flows a CPU opens in a second; 0: no guard */
 	struct config_version *versions;
 	uint32_t versions_count;
 	struct config_rollout rollout;

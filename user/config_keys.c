@@ -118,6 +118,8 @@ _Static_assert(offsetof(struct config_source, address) == 0, "the text comes fir
 	X(CYAML_FIELD_SEQUENCE("backends", LIST, struct config_version, backends, &backend_value, 1,                \
 			       CONFIG_BACKENDS_MAX),                                                                \
 	  NULL, 0, 0, NULL, "where it listens: ADDR:PORT, an IPv6 ADDR in brackets, quoted")                        \
+	X(CYAML_FIELD_UINT("max_flows", MAY, struct config_version, max_flows),                                     \
+	  "0", 0, 1e9, NULL, "open flows beyond which a canary gets no more: they go to the baseline; 0: no cap")   \
 	X(CYAML_FIELD_STRING("unit", MAY, struct config_version, unit, 0),                                          \
 	  NULL, 0, 0, NULL, "the systemd unit it runs in, for SLIs of kind unit; or")                               \
 	X(CYAML_FIELD_STRING("cgroup", MAY, struct config_version, cgroup, 0),                                      \
@@ -329,6 +331,8 @@ _Static_assert(offsetof(struct config_source, address) == 0, "the text comes fir
 	  "3", 0.01, 300, NULL, "a connection unanswered for so long has failed")                                   \
 	X(CYAML_FIELD_FLOAT("udp_idle_s", MAY, struct config_service, udp_idle_s),                                  \
 	  "60", 0.1, DAY_S, NULL, "a UDP flow silent for so long has ended")                                        \
+	X(CYAML_FIELD_UINT("flood_limit", MAY, struct config_service, flood_limit),                                 \
+	  "0", 0, 1e9, NULL, "new flows a second and CPU beyond which they have to prove a client first; 0: no guard")\
 	X(CYAML_FIELD_SEQUENCE("versions", LIST, struct config_service, versions, &version_value, 1,                \
 			       CONFIG_VERSIONS_MAX),                                                                \
 	  NULL, 0, 0, &version_keys, "the versions, the baseline among them")                                       \

@@ -315,7 +315,10 @@ static void sweep(struct daemon *daemon)
 
 	if (began_ns < daemon->next_sweep_ns)
 		return;
+	capacity_begin(&daemon->capacity, daemon->datapath, daemon->inventory);
 	r = datapath_sweep(daemon->datapath);
+	if (!r)
+		capacity_end(&daemon->capacity, daemon->datapath, daemon->inventory, began_ns);
 	if (r)
 		log_warning("cannot sweep the flow table: %s; timeouts stay uncounted meanwhile", strerror(-r));
 	took_ns = daemon_monotonic_ns() - began_ns;

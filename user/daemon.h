@@ -7,6 +7,7 @@
 #define CANARYD_DAEMON_H
 
 #include "user/alerts.h"
+#include "user/capacity.h"
 #include "user/cohorts.h"
 #include "user/config.h"
 #include "user/datapath.h"
@@ -84,6 +85,7 @@ struct daemon {
 	char boot_id[40];
 	uint64_t started_ns;
 	uint64_t next_sweep_ns;
+	struct capacity capacity;
 	uint64_t tick_took_ns; /* the last one */
 	uint64_t ahead_ns;     /* of the monotonic clock is the one that goes on in a suspended host */
 	uint64_t asleep_ns;    /* between the last two ticks */

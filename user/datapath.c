@@ -92,6 +92,8 @@ static int prepare_maps(struct datapath *datapath, struct bpf_object *object, ch
 		uint32_t entries;
 	} sizes[] = {
 		{ "flows", datapath->flows_max },
+		{ "half_open", datapath->flows_max / 4 },
+		{ "capacities", datapath->versions_max },
 		{ "replies", datapath->flows_max },
 		{ "versions", datapath->versions_max },
 		{ "maglev", datapath->versions_max },

@@ -119,6 +119,12 @@ struct canary_breaker *datapath_breaker(struct datapath *datapath, uint32_t serv
 /* Until `deadline_ns` (CLOCK_MONOTONIC) new flows may go to a canary; 0: for ever. */
 void datapath_set_lease(struct datapath *datapath, uint64_t deadline_ns);
 
+/* The cap of a version, shared with the programs; capacity.c is the one who writes what is the daemon's of it. */
+struct canary_capacity *datapath_capacity(struct datapath *datapath, uint32_t version);
+
+/* Says that the flow table is nearly full; ends a flood in which no flow was put on probation since `before_ns`. */
+void datapath_set_flood(struct datapath *datapath, bool table_full, uint64_t before_ns);
+
 /* ---- measurement ------------------------------------------------------------------------------------------- */
 
 /* Sums over the CPUs. Cumulative since the maps were made. */
@@ -129,6 +135,7 @@ int datapath_latency(const struct datapath *datapath, uint32_t version, bool jud
 		     struct canary_histogram *ret);
 int datapath_backend_latency(const struct datapath *datapath, uint32_t backend, enum canary_latency kind,
 			     struct canary_histogram *ret);
+int datapath_flow_table(const struct datapath *datapath, struct canary_flow_table *ret);
 int datapath_reasons(const struct datapath *datapath, struct canary_reasons *ret);
 
 /*

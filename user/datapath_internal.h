@@ -48,6 +48,7 @@ struct datapath {
 	void *on_event_context;
 	struct canary_split *splits;
 	struct canary_control *control;
+	struct canary_capacity *capacities;
 	struct canary_breaker *breakers;
 	uint32_t flows_max;
 	uint32_t versions_max;

@@ -33,7 +33,10 @@ int datapath_map_memory(struct datapath *datapath)
 	if (!datapath->control)
 		return -errno;
 	datapath->breakers = map_memory(datapath->map.breakers, sizeof(struct canary_breaker) * DATAPATH_SERVICES_MAX);
-	return datapath->breakers ? 0 : -errno;
+	if (!datapath->breakers)
+		return -errno;
+	datapath->capacities = map_memory(datapath->map.capacities, sizeof(struct canary_capacity) * datapath->versions_max);
+	return datapath->capacities ? 0 : -errno;
 }
 
 void datapath_unmap_memory(struct datapath *datapath)
@@ -44,6 +47,8 @@ void datapath_unmap_memory(struct datapath *datapath)
 		munmap(datapath->control, pages(sizeof(struct canary_control)));
 	if (datapath->breakers)
 		munmap(datapath->breakers, pages(sizeof(struct canary_breaker) * DATAPATH_SERVICES_MAX));
+	if (datapath->capacities)
+		munmap(datapath->capacities, pages(sizeof(struct canary_capacity) * datapath->versions_max));
 }
 
 /* ---- configuration ----------------------------------------------------------------------------------------- */
@@ -174,6 +179,20 @@ void datapath_set_lease(struct datapath *datapath, uint64_t deadline_ns)
 	__atomic_store_n(&datapath->control->lease_ns, deadline_ns, __ATOMIC_RELEASE);
 }
 
+struct canary_capacity *datapath_capacity(struct datapath *datapath, uint32_t version)
+{
+	return version < datapath->versions_max ? &datapath->capacities[version] : NULL;
+}
+
+void datapath_set_flood(struct datapath *datapath, bool table_full, uint64_t before_ns)
+{
+	struct canary_control *control = datapath->control;
+
+	__atomic_store_n(&control->table_full, table_full, __ATOMIC_RELEASE);
+	if (__atomic_load_n(&control->flood_ns, __ATOMIC_ACQUIRE) < before_ns)
+		__atomic_store_n(&control->flood_ns, 0, __ATOMIC_RELEASE);
+}
+
 /* ---- measurement ------------------------------------------------------------------------------------------- */
 
 /* Sums a per-CPU value of 64-bit counters. */
@@ -219,6 +238,11 @@ int datapath_backend_latency(const struct datapath *datapath, uint32_t backend, 
 			     struct canary_histogram *ret)
 {
 	return SUM_OVER_CPUS(datapath, datapath->map.backend_latency, CANARY_LATENCY_SLOT(backend, kind), ret);
+}
+
+int datapath_flow_table(const struct datapath *datapath, struct canary_flow_table *ret)
+{
+	return SUM_OVER_CPUS(datapath, datapath->map.flow_table, 0, ret);
 }
 
 int datapath_reasons(const struct datapath *datapath, struct canary_reasons *ret)

@@ -286,6 +286,7 @@ static int copy_version(struct inventory_version *to, const struct config_versio
 	if (!to->backends)
 		return -ENOMEM;
 	to->n_backends = from->backends_count;
+	to->max_flows = from->max_flows;
 	for (size_t b = 0; b < to->n_backends; b++) {
 		memcpy(to->backends[b].address, from->backends[b].address, sizeof(to->backends[b].address));
 		to->backends[b].endpoint = from->backends[b].endpoint;

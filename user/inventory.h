@@ -21,6 +21,7 @@ struct inventory_backend {
 struct inventory_version {
 	char name[CANARY_NAME_MAX];
 	uint16_t index;
+	uint32_t max_flows; /* 0: no cap */
 	size_t n_backends;
 	struct inventory_backend *backends;
 };

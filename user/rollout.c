@@ -53,6 +53,7 @@ static void publish_limits(struct rollout *rollout)
 	split->syn_timeout_ns = rollout->service->syn_timeout_s * 1e9;
 	split->response_timeout_ns = rollout->service->response_timeout_s * 1e9;
 	split->udp_idle_ns = rollout->service->udp_idle_s * 1e9;
+	split->flood_limit = rollout->service->flood_limit;
 	breaker_configure(rollout->environment.breaker, &rollout->service->breaker);
 }
 

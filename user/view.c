@@ -447,16 +447,13 @@ static json_t *view_reasons(const struct daemon *daemon)
 
 static json_t *view_flow_table(const struct daemon *daemon)
 {
-	uint64_t entries = 0;
+	struct canary_flow_table table = {};
 
-	for (uint32_t b = 0; b < datapath_backends_max(daemon->datapath); b++) {
-		uint64_t open = 0, closed = 0;
-
-		if (!datapath_active_flows(daemon->datapath, b, &open, &closed))
-			entries += open + closed;
-	}
-	return json_pack("{s:I, s:I}", "entries", (json_int_t)entries, "capacity",
-			 (json_int_t)datapath_flows_capacity(daemon->datapath));
+	datapath_flow_table(daemon->datapath, &table);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "entries", (json_int_t)daemon->capacity.present, "capacity",
+			 (json_int_t)datapath_flows_capacity(daemon->datapath), "inserted", (json_int_t)table.inserted,
+			 "evicted", (json_int_t)daemon->capacity.evicted, "probation", (json_int_t)table.probation,
+			 "promoted", (json_int_t)table.promoted);
 }
 
 json_t *view_status(struct daemon *daemon)

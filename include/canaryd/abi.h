@@ -148,6 +148,7 @@ struct canary_version {
 struct canary_capacity {
 	__u64 opened;    /* ever, by the programs; not counted without a cap */
 	__u64 limit;     /* by the daemon after each sweep: `opened` at which max_flows are open, at the latest */
+	__u64 opened_before_sweep; /* the daemon's */
 	__u32 max_flows; /* 0: no cap */
 	__u32 zero;
 };
@@ -473,7 +474,7 @@ CANARY_ASSERT_SIZE(canary_ports, 48);
 CANARY_ASSERT_SIZE(canary_service, 64);
 CANARY_ASSERT_SIZE(canary_split_view, 24);
 CANARY_ASSERT_SIZE(canary_split, 88);
-CANARY_ASSERT_SIZE(canary_capacity, 24);
+CANARY_ASSERT_SIZE(canary_capacity, 32);
 CANARY_ASSERT_SIZE(canary_flood, 24);
 CANARY_ASSERT_SIZE(canary_flow_table, 32);
 CANARY_ASSERT_SIZE(canary_prefix, 20);

@@ -7,7 +7,8 @@
  * GET  /v1/status                    the whole view:
  *   { version, uptime_s, tick_s, pin_dir,
  *     interfaces: [{name, xdp: "native"|"generic", tc: "tcx"|"clsact"}],
- *     flow_table: {entries, capacity},
+ *     flow_table: {entries, capacity, inserted, evicted, probation, promoted},   of all flows: put on probation by a flood
+ *                                                    guard, and of these promoted to the table
  *     lease: {s, on_expiry: "baseline"|"hold"},      without a tick for s seconds, new flows go to the baseline
  *     reasons: {<reason>: packets, …},
  *     services: [<service>],
@@ -87,7 +88,7 @@
  *                                    samples, ttfb: [[upper_seconds|null, share], …]}: what a plan is held against. All but
  *                                    watched_s are null while no traffic has been seen for a few seconds
  * GET  /v1/flow?service=NAME&client=ADDR:PORT
- *                                    {service, client, position, share, source: "flow"|"hash"|"no_backend"|"lease"|"breaker",
+ *                                    {service, client, position, share, source: "flow"|"hash"|"no_backend"|"lease"|"breaker"|"capacity",
  *                                    version|null, backend|null, epoch, canary_threshold,
  *                                    cohort: {name, action, weight, networks, source, network}|null}
  * GET  /v1/services/NAME/cohorts     {service, cohorts: [{name, action: "canary"|"baseline"|"weight"|"exclude",

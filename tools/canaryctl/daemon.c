@@ -35,6 +35,8 @@ static void print_diversion(const struct page *page, const char *source)
 		page_print(page, TONE_WARN, "  it would be the canary's, but canaryd's lease was over\n");
 	else if (strcmp(source, "breaker") == 0)
 		page_print(page, TONE_WARN, "  it would be the canary's, but the breaker has tripped\n");
+	else if (strcmp(source, "capacity") == 0)
+		page_print(page, TONE_WARN, "  it would be the canary's, but that has max_flows open\n");
 }
 
 static void print_cohort(const struct page *page, const json_t *cohort)

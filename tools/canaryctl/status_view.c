@@ -39,6 +39,7 @@ static const struct kind aborts[] = {
 
 static const struct kind moves[] = {
 	KIND(diverted, "diverted from the canary", NULL),
+	KIND(over_capacity, "of these beyond max_flows", NULL),
 };
 
 static const struct kind signs[] = {
@@ -74,6 +75,10 @@ static void print_host(const struct page *page, const json_t *status)
 	if (capacity > 0)
 		page_print(page, entries > 0.9 * capacity ? TONE_WARN : TONE_PLAIN, " (%s)",
 			   format_share(entries / capacity).text);
+	if (field_number(table, "evicted") > 0)
+		page_print(page, TONE_WARN, ", %s evicted", format_count(field_number(table, "evicted")).text);
+	if (field_number(table, "probation") > 0)
+		page_print(page, TONE_WARN, ", %s on probation in floods", format_count(field_number(table, "probation")).text);
 	page_print(page, TONE_PLAIN, "\n");
 }
 
