@@ -141,10 +141,7 @@ struct canary_version {
 	__u8 zero[5];
 };
 
-/*
- * `capacities`, by version index, mapped into the daemon: a cap on the flows of a canary. Beyond it new ones go to the
- * baseline. Two CPUs that open at once may each be the one too many: at worst a flow more for every CPU.
- */
+/* `capacities`, by version index, mapped into the daemon: a cap on a canary's flows; at worst one more for every CPU. */
 struct canary_capacity {
 	__u64 opened;    /* ever, by the programs; not counted without a cap */
 	__u64 limit;     /* by the daemon after each sweep: `opened` at which max_flows are open, at the latest */
@@ -256,14 +253,11 @@ struct canary_flood {
 	__u32 zero;
 };
 
-/*
- * `flow_table`: one element, per CPU: what became of the entries of `flows`, and of `half_open`, where flows on
- * probation are (struct canary_flow, too). Evicted is what was inserted, not removed, and is not there.
- */
+/* `flow_table`: one element, per CPU. Evicted is what was inserted, not removed, and is not there. */
 struct canary_flow_table {
 	__u64 inserted;
 	__u64 removed; /* by the sweep: ended */
-	__u64 probation; /* flows that a flood guard put on probation */
+	__u64 probation; /* put into `half_open` by a flood guard */
 	__u64 promoted;  /* of these, what has proven itself since; inserted, too */
 };
 
