@@ -28,7 +28,9 @@ static __always_inline bool sweep_is_past(__u64 then_ns, __u64 limit_ns, __u64 n
 /* The server answered, and gave up waiting for the client's acknowledgement: a forged source, or one that went away. */
 static __always_inline bool sweep_never_acknowledged(const struct canary_flow *flow, __u64 now_ns)
 {
-	return flow->origin == CANARY_ORIGIN_SYN && flow_state(flow) == FLOW_ESTABLISHED && !flow->client_acked &&
+	bool acknowledged = flow->client_acked || !flow->server_next; /* where the server began at 0 there is no telling */
+
+	return flow->origin == CANARY_ORIGIN_SYN && flow_state(flow) == FLOW_ESTABLISHED && !acknowledged &&
 	       sweep_is_past(flow->opened_ns, SWEEP_SYN_ABANDONED_NS, now_ns);
 }
 

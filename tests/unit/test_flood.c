@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* bpf/flood.h: when the guard goes on and off, and what proves that there is a client. */
+/* bpf/flood.h: when the guard goes on and off, what proves that there is a client, and what becomes of the others. */
 #include "bpf/flood.h"
+#include "bpf/sweep.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -69,6 +70,26 @@ static void test_proof(void **state)
 	assert_true(proven(IPPROTO_UDP, 0, 0, 12));
 }
 
+static bool swept(uint32_t server_next, uint32_t client_acked, uint64_t age_s)
+{
+	const struct sweep_limits limits = { 3 * S, 5 * S, 30 * S };
+	struct canary_flow flow = { .opened_ns = S, .server_flags = CANARY_SERVER_SYNACK, .server_next = server_next,
+				    .client_acked = client_acked };
+
+	return sweep_flow(&flow, &limits, (1 + age_s) * S) == SWEEP_KEEP &&
+	       sweep_flow(&flow, &limits, (1 + age_s) * S) == SWEEP_REMOVE;
+}
+
+/* A handshake that the client never finishes goes; one that it finished stays, and one of which that is not sure. */
+static void test_never_finished(void **state)
+{
+	(void)state;
+	assert_true(swept(5001, 0, 131));
+	assert_false(swept(5001, 0, 129));
+	assert_false(swept(5001, 5001, 1000000));
+	assert_false(swept(0, 0, 1000000));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -76,6 +97,7 @@ int main(void)
 		cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_full_table),
 		cmocka_unit_test(test_proof),
+		cmocka_unit_test(test_never_finished),
 	};
 
 	return cmocka_run_group_tests_name("flood", tests, NULL, NULL);
