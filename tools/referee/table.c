@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A share of false rollbacks misses α when so many or more would be seen with a probability below 1 % were it α
- * exactly: with few rollouts that needs more than one. A median misses its bound in the same way: when surely more than
- * half of the delays are longer.
+ * exactly: with few rollouts that needs more than one.
  */
 #include "tools/referee/table.h"
 
@@ -95,7 +94,7 @@ static void judge_regression(struct table_row *row)
 	/* Before a late onset the canary deserves to pass. */
 	bool fails = row->cell->p_canary > row->cell->p_baseline && row->cell->onset_s == 0;
 
-	row->missed = (bound_s > 0 && is_above(row->late, row->rollouts, 0.5)) ||
+	row->missed = (bound_s > 0 && !(m->median_s <= bound_s + 1e-9)) ||
 		      is_above(m->rolled_back, row->rollouts, ALPHA) ||
 		      (fails && is_above(row->promotable, row->rollouts, ALPHA_PROMOTION));
 	if (bound_s > 0)
@@ -106,16 +105,13 @@ static void judge_regression(struct table_row *row)
 
 void table_sum_up(const struct cell *cell, const struct trial *trials, unsigned n, struct table_row *ret)
 {
-	unsigned promotable = 0, late = 0;
+	unsigned promotable = 0;
 
 	*ret = (struct table_row){ .cell = cell, .rollouts = n };
 	for (unsigned m = 0; m < TRIAL_METHODS; m++)
 		sum_up_method(trials, n, m, cell_is_null(cell), &ret->method[m]);
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < n; i++)
 		promotable += trials[i].promotable;
-		late += !(trials[i].delay_s[TRIAL_JUDGE] <= cell->median_s + 1e-9);
-	}
-	ret->late = (double)late / n;
 	ret->promotable = (double)promotable / n;
 	if (cell_is_null(cell))
 		judge_null(ret);

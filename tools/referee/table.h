@@ -20,7 +20,6 @@ struct table_row {
 	unsigned rollouts;
 	struct table_method method[TRIAL_METHODS];
 	double promotable; /* share of the rollouts */
-	double late;       /* share of those the judge took longer for than the median may be */
 	bool missed;
 	char verdict[160]; /* one line for people */
 };
