@@ -49,7 +49,7 @@ static int recall(struct daemon *daemon, struct daemon_service *service, const j
 		return -EINVAL;
 	if (id != rollout_view(service->rollout).id)
 		return 0;
-	return external_recall(service->external, looks, !strcmp(boot_id, daemon->boot_id));
+	return external_recall(service->external, looks, id, !strcmp(boot_id, daemon->boot_id));
 }
 
 void daemon_recall_looks(struct daemon *daemon, struct daemon_service *service)

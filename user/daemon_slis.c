@@ -42,6 +42,7 @@ void daemon_look(struct daemon_service *service, const struct rollout_view *roll
 	const struct external_now now = {
 		.baseline = rollout->baseline,
 		.canary = rollout->canary,
+		.rollout = rollout->id,
 		.now_ns = service->sample.now_ns,
 		.unix_s = daemon_unix_s(),
 		.mutes = &service->mutes,

@@ -261,13 +261,15 @@ void external_set_config(struct external *external, const struct config_service 
 
 /* ---- a tick ---------------------------------------------------------------------------------------------- */
 
-/* Another canary: what was known is of no use, and what is under way would answer for the wrong version. */
+/* Another rollout or canary: what was known is of no use, and what is under way would answer for the wrong version. */
 static void take_versions(struct external *external, const struct external_now *now)
 {
 	const char *canary = now->canary ? now->canary : "";
 
-	if (strcmp(external->baseline, now->baseline) == 0 && strcmp(external->canary, canary) == 0)
+	if (external->rollout == now->rollout && strcmp(external->baseline, now->baseline) == 0 &&
+	    strcmp(external->canary, canary) == 0)
 		return;
+	external->rollout = now->rollout;
 	snprintf(external->baseline, sizeof(external->baseline), "%s", now->baseline);
 	snprintf(external->canary, sizeof(external->canary), "%s", canary);
 	for (unsigned i = 0; i < external->n_indicators; i++) {

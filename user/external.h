@@ -34,6 +34,7 @@ struct external_tools {
 struct external_now {
 	const char *baseline;
 	const char *canary; /* NULL: none */
+	int64_t rollout;    /* of the canary; another one counts from nothing */
 	uint64_t now_ns;    /* monotonic */
 	double unix_s;
 	const struct mutes *mutes; /* what operators have said; NULL: nothing */
@@ -50,10 +51,11 @@ void external_set_config(struct external *external, const struct config_service 
 
 /*
  * What looks at units have counted, for external_recall() of the next daemon: -EINVAL: it is not whole, and what is not is
- * counted anew. `same_boot`: the host was not restarted in between. Another baseline or canary is forgotten at the next tick.
+ * counted anew. `rollout`: that it is of; another one, another baseline or canary is forgotten at the next tick.
+ * `same_boot`: the host was not restarted in between.
  */
 json_t *external_memory(const struct external *external);
-int external_recall(struct external *external, const json_t *memory, bool same_boot);
+int external_recall(struct external *external, const json_t *memory, int64_t rollout, bool same_boot);
 
 /* Restarts and kills in all: it grows when there is something new to remember. */
 double external_events(const struct external *external);

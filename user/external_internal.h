@@ -58,6 +58,7 @@ struct external {
 	struct external_now now;
 	char baseline[CANARY_NAME_MAX]; /* of the looks so far */
 	char canary[CANARY_NAME_MAX];
+	int64_t rollout;
 	unsigned n_indicators;
 	struct indicator indicators[FINDING_EXTERNALS];
 };

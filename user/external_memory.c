@@ -52,7 +52,7 @@ static int recall(struct indicator *x, const json_t *unit, bool same_boot)
 	return 0;
 }
 
-int external_recall(struct external *external, const json_t *memory, bool same_boot)
+int external_recall(struct external *external, const json_t *memory, int64_t rollout, bool same_boot)
 {
 	const json_t *units = json_object_get(memory, "units");
 	const char *baseline, *canary;
@@ -60,6 +60,7 @@ int external_recall(struct external *external, const json_t *memory, bool same_b
 
 	if (json_unpack((json_t *)memory, "{s:s, s:s}", "baseline", &baseline, "canary", &canary))
 		return -EINVAL;
+	external->rollout = rollout;
 	snprintf(external->baseline, sizeof(external->baseline), "%s", baseline);
 	snprintf(external->canary, sizeof(external->canary), "%s", canary);
 	for (unsigned i = 0; i < external->n_indicators; i++) {

@@ -217,10 +217,11 @@ test_datagrams() {
 
 # ---- unreachable ----
 
-# refused VERSION VIP: the client is told at once, and the kernel has counted it
+# refused VERSION VIP SOURCE: the client is told at once, and the kernel has counted it. Each datagram has a port of its own:
+# one that is drawn twice is no new connection.
 refused() {
 	local version=$1 vip=$2
-	load --to "$vip" --udp --rate 100 --count 30 --timeout 30
+	load --to "$vip" --source "$3" --source-ports 20001-20030 --udp --rate 100 --count 30 --timeout 30
 	check_equal "$version: 30 datagrams are refused" "$(of "$REPORT" '[.refused, .response_timeouts]')" '[30,0]'
 	check_equal "$version: the kernel counted exactly that" \
 		"$(lab_kernel "$version" | jq -c '[.connections, .requests, .refused, .icmp_errors, .response_timeout]')" '[30,30,30,30,0]'
@@ -236,10 +237,10 @@ unreachable() {
 }
 
 test_unreachable() {
-	refused closed "$LAB_VIP4:90"
-	refused closed6 "[$LAB_VIP6]:90"
-	refused shut "$LAB_VIP4:91"
-	refused shut6 "[$LAB_VIP6]:91"
+	refused closed "$LAB_VIP4:90" "${LAB_CLIENTS4[0]}"
+	refused closed6 "[$LAB_VIP6]:90" "${LAB_CLIENTS6[0]}"
+	refused shut "$LAB_VIP4:91" "${LAB_CLIENTS4[0]}"
+	refused shut6 "[$LAB_VIP6]:91" "${LAB_CLIENTS6[0]}"
 	unreachable nowhere "$LAB_VIP4:92"
 	unreachable nowhere6 "[$LAB_VIP6]:92"
 }

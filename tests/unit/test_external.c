@@ -49,7 +49,7 @@ static int set_up(void **state)
 	x->sink->choose = choose;
 	canary_value = VECTOR("3"), baseline_value = VECTOR("10");
 	canary_bad = baseline_bad = VECTOR("0");
-	x->now = (struct external_now){ .baseline = "v1", .canary = "v2", .now_ns = 1000000000, .unix_s = 1.75e9 };
+	x->now = (struct external_now){ .baseline = "v1", .canary = "v2", .rollout = 1, .now_ns = 1000000000, .unix_s = 1.75e9 };
 	*state = x;
 	return 0;
 }
@@ -351,7 +351,7 @@ static void restart_daemon(struct fixture *x)
 
 	external_free(x->external);
 	assert_int_equal(external_new(&x->tools, &x->config->services[0], &x->external), 0);
-	assert_int_equal(external_recall(x->external, memory, true), 0);
+	assert_int_equal(external_recall(x->external, memory, x->now.rollout, true), 0);
 	json_decref(memory);
 }
 
@@ -372,12 +372,29 @@ static void test_counts_outlive_the_daemon(void **state)
 	run("echo 3 >%s/web/2/cgroup.procs", x->directory);
 	restart_daemon(x);
 	assert_true(look(x)->canary == 2);
-	assert_int_equal(external_recall(x->external, none, true), -EINVAL);
+	assert_int_equal(external_recall(x->external, none, 1, true), -EINVAL);
 	json_decref(none);
 	x->now.canary = NULL;
 	external_tick(x->external, &x->now, &x->sample);
 	x->now.canary = "v2";
 	restart_daemon(x);
+	assert_true(look(x)->canary == 0);
+}
+
+/* The same canary in a new rollout, with no tick in between: what the one before counted is not held against it. */
+static void test_another_rollout(void **state)
+{
+	struct fixture *x = *state;
+
+	run("mkdir -p %s/system.slice/web-1.service %s/web/2 && echo 1 >%s/system.slice/web-1.service/cgroup.procs", x->directory);
+	run("echo 1 >%s/web/2/cgroup.procs", x->directory);
+	configure(x, "name: restarts, kind: unit, measure: restarts%s", "");
+	assert_true(look(x)->canary == 0);
+	run("echo 2 >%s/web/2/cgroup.procs", x->directory);
+	assert_true(look(x)->canary == 1);
+	x->now.rollout = 2;
+	external_tick(x->external, &x->now, &x->sample);
+	assert_true(x->sample.external[0].state == FINDING_STATE_WAITING || x->sample.external[0].canary == 0);
 	assert_true(look(x)->canary == 0);
 }
 
@@ -439,7 +456,7 @@ int main(void)
 		TEST(test_gauge),	TEST(test_in_its_own_time), TEST(test_counters), TEST(test_a_counter_falls),
 		TEST(test_increases),	TEST(test_bad_answers),	    TEST(test_baseline_missing),
 		TEST(test_nobody_answers), TEST(test_http_error),   TEST(test_http_check), TEST(test_command),
-		TEST(test_gate),	TEST(test_unit),	    TEST(test_another_canary), TEST(test_muted),
+		TEST(test_gate),	TEST(test_unit),	    TEST(test_another_canary), TEST(test_another_rollout), TEST(test_muted),
 		TEST(test_muted_by_an_operator), TEST(test_counts_outlive_the_daemon),
 	};
 
