@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define EVIDENCE 20.0        /* … of all indicators: by Ville's inequality 5 % of good rollouts ever tell anybody */
 #define DOWN_ATTEMPTS 5      /* of fewer in the window nothing is concluded */
 #define FAILURES_LEAST 3     /* fewer are no share */
 #define ROLLED_BACK_S 3600.0 /* a ticket, not a state: it is over after so long */
@@ -92,7 +93,7 @@ static bool is_judged(const struct alert_facts *facts)
 
 static bool has_evidence(const struct finding *f)
 {
-	return f->n_slis && (f->holds || f->guard_fired || f->ln_e_rollback >= f->ln_bound);
+	return f->n_slis && (f->ln_e_rollback >= log(EVIDENCE) || f->ln_e_rollback >= f->ln_bound);
 }
 
 /*
@@ -103,7 +104,7 @@ static bool has_evidence(const struct finding *f)
 static bool is_far_worse(const struct config_alert_rules *rules, const struct alert_facts *facts,
 			 const struct alert_window *window, struct finding_counts *ret)
 {
-	if (!has_evidence(facts->finding))
+	if (!has_evidence(facts->finding) && !facts->finding->guard_fired)
 		return false;
 	for (unsigned seconds = 2; seconds <= ALERT_WINDOW_S; seconds++) {
 		struct finding_counts c = recent(window, facts->now_s, seconds);
@@ -167,7 +168,7 @@ static void judge_drift(const struct config_alert_rules *rules, const struct ale
 	const struct finding *f = facts->finding;
 	struct finding_counts ignored;
 
-	if (!facts->active || !(f->holds || f->p99_holds) || is_far_worse(rules, facts, window, &ignored))
+	if (!facts->active || !has_evidence(f) || is_far_worse(rules, facts, window, &ignored))
 		return;
 	c->on = true;
 	c->version = facts->canary;

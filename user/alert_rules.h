@@ -19,10 +19,10 @@
 #include "user/sample.h"
 
 enum alert_rule {
-	ALERT_ERROR_DELTA = 0, /* the canary fails far more often than the baseline */
+	ALERT_ERROR_DELTA = 0, /* evidence of 20, and the canary fails far more often than the baseline */
 	ALERT_SERVICE_DOWN,    /* the baseline fails, or none of it answers */
 	ALERT_CRASH_LOOP,
-	ALERT_DRIFT,       /* some evidence that the canary is worse */
+	ALERT_DRIFT,       /* evidence of 20 that the canary is a little worse */
 	ALERT_ROLLED_BACK, /* for an hour, or until the next rollout */
 	ALERT_HELD,        /* held or paused for long */
 	ALERT_RULES,

@@ -120,7 +120,7 @@ static void a_difference_that_begins_pages(void **state)
 	x->sample.canary = (struct sample_version){ .attempts = 100, .failed = 80 };
 	alert_window_add(&x->window, &x->sample, x->facts.now_s += 1);
 	alert_window_add(&x->window, &x->sample, x->facts.now_s += 1);
-	x->finding.holds = true;
+	x->finding.ln_e_rollback = log(20.1);
 	assert_int_equal(judge(x), ON(ERROR_DELTA));
 }
 
@@ -136,7 +136,7 @@ static void a_difference_ends_once(void **state)
 	}
 	x->sample.canary = (struct sample_version){ .attempts = 50, .failed = 20 };
 	alert_window_add(&x->window, &x->sample, x->facts.now_s += 1);
-	x->finding.holds = true;
+	x->finding.ln_e_rollback = log(20.1);
 	x->facts.active = false;
 	x->policy.status = POLICY_ROLLED_BACK;
 	strcpy(x->policy.reason, "errors");
@@ -155,15 +155,31 @@ static void a_difference_ends_once(void **state)
 	assert_false(was_on);
 }
 
+/* Good rollouts have evidence of 5 in one of five cases, which holds a step; of 20 in one of twenty. */
 static void a_small_difference_tickets(void **state)
 {
 	struct fixture *x = *state;
 
-	fails(x, 20, 6);
-	assert_int_equal(judge(x), ON(DRIFT));
-	fails(x, 20, 1);
+	fails(x, 20, 19.9);
 	x->finding.p99_holds = true;
+	assert_int_equal(judge(x), 0);
+	fails(x, 20, 20.1);
+	x->finding.p99_holds = false;
 	assert_int_equal(judge(x), ON(DRIFT));
+	fails(x, 20, 11); /* where alpha is large, so is the chance that is taken */
+	x->finding.ln_bound = log(10);
+	assert_int_equal(judge(x), ON(DRIFT));
+}
+
+/* Five points more by chance, at so few requests that three failures are that, wake nobody. */
+static void little_evidence_pages_nobody(void **state)
+{
+	struct fixture *x = *state;
+
+	fails(x, 100, 19.9);
+	assert_int_equal(judge(x), 0);
+	x->finding.guard_fired = true;
+	assert_int_equal(judge(x), ON(ERROR_DELTA));
 }
 
 static void traffic(struct fixture *x, uint64_t attempts, uint64_t failed, double seconds)
@@ -351,6 +367,7 @@ int main(void)
 		TEST(a_difference_that_begins_pages),
 		TEST(a_difference_ends_once),
 		TEST(a_small_difference_tickets),
+		TEST(little_evidence_pages_nobody),
 		TEST(a_service_that_is_down_pages),
 		TEST(held_for_long_and_crash_loops),
 		TEST(held_for_another_reason_is_held_on),
