@@ -99,13 +99,15 @@ static int begin(struct daemon_service *service, const char *canary, bool replac
 int daemon_check_plan(struct daemon_service *service, bool force, char **ret_error)
 {
 	struct plan_refusal refusal;
+	char why[128];
 	int r = rollout_check_plan(service->rollout, &refusal);
 
 	*service->warning = 0;
 	service->forcing = r < 0;
-	if (r > 0)
-		snprintf(service->warning, sizeof(service->warning), "whether this plan can decide is not known: the service "
-			 "has had no traffic to measure");
+	if (r > 0) {
+		rollout_print_unknown(service->rollout, why, sizeof(why));
+		snprintf(service->warning, sizeof(service->warning), "whether this plan can decide is not known: %s", why);
+	}
 	if (r < 0 && force)
 		snprintf(service->warning, sizeof(service->warning), "started by force: %s (%s)", refusal.what, refusal.mend);
 	if (r >= 0 || force)

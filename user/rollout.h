@@ -115,6 +115,9 @@ bool rollout_traffic(const struct rollout *rollout, struct plan_traffic *ret, do
  */
 int rollout_check_plan(const struct rollout *rollout, struct plan_refusal *ret);
 
+/* Writes why the traffic is not known: since when it is measured, and what there was. */
+void rollout_print_unknown(const struct rollout *rollout, char *buf, size_t size);
+
 enum rollout_verb {
 	ROLLOUT_PAUSE,
 	ROLLOUT_RESUME,

@@ -33,7 +33,8 @@ struct rollout {
 	struct policy_decision last_decision;
 	double last_decision_s;
 	uint64_t published_ns;
-	struct pace pace; /* of the service's requests */
+	struct pace pace; /* of the service's requests, */
+	double measured_s; /* … since this daemon began */
 	void *judge_state; /* judge_state_size() bytes */
 };
 

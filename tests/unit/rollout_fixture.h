@@ -66,9 +66,9 @@ static inline int set_up_world(void **state)
 		return -1;
 	if (config_load_text(config_text, strlen(config_text), "test", &w->config, &error))
 		fail_msg("%s", error);
-	w->versions[0] = (struct inventory_version){ "v1", V1, 1, &backend };
-	w->versions[1] = (struct inventory_version){ "v2", V2, 1, &backend };
-	w->versions[2] = (struct inventory_version){ "v3", 7, 0, NULL };
+	w->versions[0] = (struct inventory_version){ .name = "v1", .index = V1, .n_backends = 1, .backends = &backend };
+	w->versions[1] = (struct inventory_version){ .name = "v2", .index = V2, .n_backends = 1, .backends = &backend };
+	w->versions[2] = (struct inventory_version){ .name = "v3", .index = 7 };
 	w->service = (struct inventory_service){ .name = "web", .n_versions = 3, .versions = w->versions };
 	w->now = 1700000000;
 	open_rollout_at(w, BOOT);

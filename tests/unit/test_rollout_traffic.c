@@ -39,6 +39,28 @@ static void unknown_until_there_was_some(void **state)
 	assert_int_equal(rollout_check_plan(w->rollout, &refusal), 1);
 }
 
+static const char *unknown(struct world *w)
+{
+	static char buf[128];
+
+	rollout_print_unknown(w->rollout, buf, sizeof(buf));
+	return buf;
+}
+
+/* A daemon that has just begun does not say of a busy service that it has no traffic. */
+static void says_why_it_is_unknown(void **state)
+{
+	struct world *w = *state;
+
+	assert_string_equal(unknown(w), "canaryd has been measuring for 0 s, and the service had no request meanwhile");
+	seconds(w, 3, 0);
+	assert_string_equal(unknown(w), "canaryd has been measuring for 3 s, and the service had no request meanwhile");
+	seconds(w, 2, 10);
+	assert_string_equal(unknown(w), "canaryd has measured the service's traffic for 2 s only (it takes 5 s of it)");
+	seconds(w, 100, 0);
+	assert_string_equal(unknown(w), "the service had no request in the last minute");
+}
+
 static void refused_with_what_could(void **state)
 {
 	struct world *w = *state;
@@ -70,6 +92,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_WORLD(unknown_until_there_was_some),
+		IN_WORLD(says_why_it_is_unknown),
 		IN_WORLD(refused_with_what_could),
 		IN_WORLD(more_traffic_can),
 	};

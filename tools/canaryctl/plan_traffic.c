@@ -35,7 +35,7 @@ static void take_latency(const json_t *answer, struct plan_traffic *t)
 }
 
 /* Leaves rate and share NAN where canaryd does not know them yet. */
-static int ask_traffic(struct ctl *ctl, const char *name, struct plan_traffic *t)
+static int ask_traffic(struct ctl *ctl, const char *name, struct plan_traffic *t, double *ret_watched_s)
 {
 	char *service = client_escape(name), *path = service ? ctl_path(API_SERVICES "/%s/traffic", service) : NULL;
 	json_t *answer;
@@ -45,6 +45,7 @@ static int ask_traffic(struct ctl *ctl, const char *name, struct plan_traffic *t
 	free(path);
 	if (code)
 		return code;
+	*ret_watched_s = field_number(answer, "watched_s");
 	t->rate = field_number(answer, "rate");
 	t->error_share = field_number(answer, "error_ratio");
 	if (!isnan(t->rate)) {
@@ -121,11 +122,22 @@ static int take_options(struct ctl *ctl, const struct call *call, struct plan_tr
 	return code ? code : take_quantiles(ctl, call, t);
 }
 
-static int check(struct ctl *ctl, const struct plan_traffic *t, bool asked)
+/* canaryd does not know the traffic: it has none, or was not watched for long. */
+static int say_unknown(struct ctl *ctl, double watched_s)
+{
+	const char *mend = "wait for some, or give its usual traffic with --rate and --error-ratio";
+
+	if (watched_s > 0)
+		return ctl_error(ctl, API_EXIT_FAILED, mend, "canaryd has measured the service's traffic for %.1f s only",
+				 watched_s);
+	return ctl_error(ctl, API_EXIT_FAILED, mend, "canaryd has seen no traffic of the service in the last minute, or since "
+			 "it started");
+}
+
+static int check(struct ctl *ctl, const struct plan_traffic *t, bool asked, double watched_s)
 {
 	if (asked && (isnan(t->rate) || isnan(t->error_share)))
-		return ctl_error(ctl, API_EXIT_FAILED, "wait for some, or give its usual traffic with --rate and --error-ratio",
-				 "the service has had no traffic that canaryd could measure");
+		return say_unknown(ctl, watched_s);
 	if (isnan(t->rate) || isnan(t->error_share))
 		return ctl_error(ctl, API_EXIT_USAGE, "name a SERVICE of canaryd, or give --rate and --error-ratio",
 				 "a plan needs to know the traffic");
@@ -142,6 +154,7 @@ int plan_traffic_read(struct ctl *ctl, const struct call *call, struct replay_op
 	const char *service = call_argument(call, 0);
 	struct plan_traffic t = plan_traffic(NAN);
 	struct config *running = NULL;
+	double watched_s = 0;
 	int code = API_EXIT_OK;
 
 	t.error_share = NAN;
@@ -152,11 +165,11 @@ int plan_traffic_read(struct ctl *ctl, const struct call *call, struct replay_op
 		code = plan_options_read(ctl, call, running, service, ret_options);
 	config_free(running);
 	if (!code && asked)
-		code = ask_traffic(ctl, service, &t);
+		code = ask_traffic(ctl, service, &t, &watched_s);
 	if (!code)
 		code = take_options(ctl, call, &t);
 	if (!code)
-		code = check(ctl, &t, asked);
+		code = check(ctl, &t, asked, watched_s);
 	if (!code)
 		*ret_traffic = t;
 	return code;
