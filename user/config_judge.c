@@ -21,12 +21,17 @@ static double weight_of(const struct config_sli *sli, double fallback)
 	return isnan(sli->weight) ? fallback : sli->weight;
 }
 
-static void adjust(const struct config_sli *sli, double *weight, bool *critical, bool *dry_run)
+/* Of the built-in two, too, a critical one has the larger share: the larger of theirs. */
+static void adjust(const struct config_sli *sli, const struct judge_config *given, double *weight, bool *critical,
+		   bool *dry_run)
 {
-	*weight = weight_of(sli, *weight);
-	*dry_run = sli->dry_run;
+	double larger = fmax(given->weight_errors, given->weight_latency);
+	double smaller = fmin(given->weight_errors, given->weight_latency);
+
 	if (sli->critical != CONFIG_CRITICAL_AUTO)
 		*critical = sli->critical == CONFIG_CRITICAL_YES;
+	*weight = weight_of(sli, sli->critical == CONFIG_CRITICAL_AUTO ? *weight : *critical ? larger : smaller);
+	*dry_run = sli->dry_run;
 }
 
 static enum finding_unit unit_of(const struct config_sli *sli)
@@ -99,9 +104,9 @@ struct judge_config config_judge(const struct config *config, const struct confi
 		const struct config_sli *sli = &service->slis[i];
 
 		if (strcmp(sli->name, "errors") == 0)
-			adjust(sli, &judge.weight_errors, &judge.critical_errors, &judge.dry_run_errors);
+			adjust(sli, &config->judge, &judge.weight_errors, &judge.critical_errors, &judge.dry_run_errors);
 		else if (strcmp(sli->name, "latency") == 0)
-			adjust(sli, &judge.weight_latency, &judge.critical_latency, &judge.dry_run_latency);
+			adjust(sli, &config->judge, &judge.weight_latency, &judge.critical_latency, &judge.dry_run_latency);
 		else if (judge.n_externals < FINDING_EXTERNALS)
 			judge.external[judge.n_externals++] = external(sli, &config->judge);
 	}

@@ -213,7 +213,7 @@ _Static_assert(offsetof(struct config_source, address) == 0, "the text comes fir
 	X(SLI_REAL("weight", weight),                                                                               \
 	  NULL, 0.001, 1000, NULL, "of a count: share of alpha, before all are scaled to add up to 1; 0.2, critical 0.4") \
 	X(SLI_WORD("critical", critical, criticals),                                                                \
-	  "auto", 0, 0, NULL, "a crossed bound rolls back, not holds; a count brings the score to 0; auto: see judge") \
+	  "auto", 0, 0, NULL, "a gauge rolls back, not holds; a count gets a larger share of alpha, brings the score to 0; auto: see judge") \
 	X(CYAML_FIELD_BOOL("dry_run", MAY, struct config_sli, dry_run),                                             \
 	  "false", 0, 0, NULL, "measured, judged and shown, without a say")                                         \
 	X(CYAML_FIELD_STRING("muted", MAY, struct config_sli, muted, 1),                                            \

@@ -18,7 +18,7 @@ struct judge_external {
 	char name[FINDING_NAME];
 	enum judge_external_kind kind;
 	enum finding_unit unit;
-	bool critical;    /* of a gauge: roll back, not hold; of a count: brings the score to 0 */
+	bool critical;    /* of a gauge: roll back, not hold; of a count: brings the score to 0; its weight is larger besides */
 	bool dry_run;     /* measured and judged, without a say */
 	bool proof;       /* of a count: promotion waits for its evidence */
 	bool noise;       /* of a count: φ discounts its evidence */

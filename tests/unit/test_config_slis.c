@@ -140,6 +140,25 @@ static double weight(const struct judge_config *judge, const char *name)
 	return NAN;
 }
 
+/* Critical is the larger share of alpha, of the built-in two as well, and a given weight stays. */
+static void test_critical_has_the_larger_share(void **state)
+{
+	struct config *config = load(SLIS "      - {name: latency, critical: true}\n");
+	struct judge_config judge = config_judge(config, &config->services[0]);
+
+	(void)state;
+	assert_true(judge.critical_latency && fabs(judge.weight_latency - 0.5) < 1e-12);
+	config_free(config);
+	config = load(SLIS "      - {name: errors, critical: false}\n      - {name: latency, critical: true}\n");
+	judge = config_judge(config, &config->services[0]);
+	assert_true(!judge.critical_errors && fabs(judge.weight_latency - 0.6) < 1e-12);
+	config_free(config);
+	config = load(SLIS "      - {name: latency, critical: true, weight: 0.4}\n");
+	judge = config_judge(config, &config->services[0]);
+	assert_true(judge.critical_latency && fabs(judge.weight_latency - 0.4) < 1e-12);
+	config_free(config);
+}
+
 /* errors 1, orders 0.4, login 0.2: latency runs dry, and what is muted for good has no share either. */
 static void test_judge(void **state)
 {
@@ -227,6 +246,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused),	     cmocka_unit_test(test_round_trip), cmocka_unit_test(test_judge),
+		cmocka_unit_test(test_critical_has_the_larger_share),
 		cmocka_unit_test(test_without_slis), cmocka_unit_test(test_muted),	cmocka_unit_test(test_unit_stays),
 		cmocka_unit_test(test_template),
 	};
