@@ -151,14 +151,15 @@ static __always_inline int parse_ipv4(struct packet *p, void *data_end, __u32 av
 
 /*
  * Steps over extension headers to the transport. `at` is the first header after the fixed one. Which kind of header
- * it is goes into arithmetic, not into branches: or the verifier would follow every sequence of kinds.
+ * it is goes into masks, not into branches: or the verifier would follow every sequence of kinds. Nor into products,
+ * whose bounds it loses in Linux 6.1.
  */
 static __always_inline int parse_extension_headers(struct packet *p, void *at, void *data_end, __u8 next)
 {
 #pragma unroll
 	for (int i = 0; i <= PARSE_EXTENSION_HEADERS; i++) {
 		struct extension_header *header = at;
-		__u64 is_fragment;
+		__u64 fragment_mask;
 
 		if (next == IPPROTO_TCP || next == IPPROTO_UDP) {
 			if (p->first_fragment && next != IPPROTO_UDP)
@@ -173,13 +174,13 @@ static __always_inline int parse_extension_headers(struct packet *p, void *at, v
 			break;
 		if ((void *)(header + 1) > data_end)
 			return CANARY_REASON_truncated;
-		is_fragment = ((__u64)(next ^ IPPROTO_FRAGMENT) - 1) >> 63;
-		asm volatile("" : "+r"(is_fragment));
-		if ((header->fragment_offset & bpf_htons(0xfff8)) * is_fragment != 0)
+		fragment_mask = -(((__u64)(next ^ IPPROTO_FRAGMENT) - 1) >> 63);
+		asm volatile("" : "+r"(fragment_mask));
+		if (header->fragment_offset & bpf_htons(0xfff8) & fragment_mask)
 			return CANARY_REASON_fragment;
-		p->first_fragment |= (bpf_ntohs(header->fragment_offset) & 1) * is_fragment;
+		p->first_fragment |= bpf_ntohs(header->fragment_offset) & 1 & fragment_mask;
 		next = header->next;
-		at += (header->length * (is_fragment ^ 1) + 1) * 8;
+		at += ((header->length & ~fragment_mask) + 1) * 8;
 	}
 	return CANARY_REASON_extension_headers;
 }
