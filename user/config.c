@@ -244,6 +244,14 @@ const struct config_blackout *config_blackout_active(const struct config *config
 	return found;
 }
 
+const struct config_source *config_sources(const struct config_service *service, uint32_t *ret_count)
+{
+	bool tunnel = service->mode == CANARY_MODE_DSR;
+
+	*ret_count = tunnel ? 1 : service->sources_count;
+	return tunnel ? &service->tunnel_source : service->sources;
+}
+
 const struct config_service *config_find_service(const struct config *config, const char *name)
 {
 	for (uint32_t i = 0; i < config->services_count; i++)

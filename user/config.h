@@ -228,6 +228,7 @@ struct config_service {
 	enum canary_mode mode;
 	struct config_source *sources; /* what backends see in fullnat mode */
 	uint32_t sources_count;
+	struct config_source tunnel_source; /* what tunnels come from in dsr mode; "": none */
 	enum canary_affinity affinity;
 	uint32_t affinity_prefix_v4; /* bits */
 	uint32_t affinity_prefix_v6; /* bits */
@@ -319,6 +320,9 @@ int config_init(FILE *out, const char *name, const char *vip, const char *baseli
  */
 const struct config_blackout *config_blackout_active(const struct config *config, const struct config_service *service,
 						     const struct tm *local);
+
+/* The addresses that packets to the service's backends are sent from, in any mode; *ret_count may be 0. */
+const struct config_source *config_sources(const struct config_service *service, uint32_t *ret_count);
 
 /* The word a mode has in the file: "dnat", … */
 const char *config_mode_name(enum canary_mode mode);

@@ -12,6 +12,7 @@ static const cyaml_strval_t protocols[] = { { "tcp", IPPROTO_TCP }, { "udp", IPP
 static const cyaml_strval_t modes[] = {
 	{ "dnat", CANARY_MODE_DNAT },
 	{ "fullnat", CANARY_MODE_FULLNAT },
+	{ "dsr", CANARY_MODE_DSR },
 };
 static const cyaml_strval_t affinities[] = { { "flow", CANARY_AFFINITY_FLOW }, { "client", CANARY_AFFINITY_CLIENT } };
 static const cyaml_strval_t on_fails[] = {
@@ -313,10 +314,13 @@ _Static_assert(offsetof(struct config_source, address) == 0, "the text comes fir
 	X(CYAML_FIELD_ENUM("protocol", WORD(MAY), struct config_service, protocol, protocols, COUNT(protocols)),    \
 	  "tcp", 0, 0, NULL, "the transport of VIP and backends")                                                   \
 	X(CYAML_FIELD_ENUM("mode", WORD(MAY), struct config_service, mode, modes, COUNT(modes)),                    \
-	  "dnat", 0, 0, NULL, "how packets reach the backends: by the stack; or sent on by XDP, as their replies are") \
+	  "dnat", 0, 0, NULL, "how packets reach the backends: by the stack; sent on by XDP, as their replies are; or " \
+	  "in a tunnel, and replies go straight to the client")                                                     \
 	X(CYAML_FIELD_SEQUENCE("source_addresses", LIST | MAY, struct config_service, sources, &source_value, 0,    \
 			       CONFIG_SOURCES_MAX),                                                                 \
-	  NULL, 0, 0, NULL, "fullnat: addresses of this node that backends reply to, 64,512 flows each") \
+	  NULL, 0, 0, NULL, "fullnat: addresses of this node that backends reply to, 64,512 flows each")            \
+	X(CYAML_FIELD_STRING("tunnel_source", MAY, struct config_service, tunnel_source.address, 0),                \
+	  NULL, 0, 0, NULL, "dsr: the address of this node that tunnels to the backends come from")                 \
 	X(CYAML_FIELD_ENUM("affinity", WORD(MAY), struct config_service, affinity, affinities, COUNT(affinities)),  \
 	  "flow", 0, 0, NULL, "what stays with one version: each flow, or all of a client")                         \
 	X(CYAML_FIELD_UINT("affinity_prefix_v4", MAY, struct config_service, affinity_prefix_v4),                   \

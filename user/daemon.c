@@ -86,17 +86,17 @@ static bool is_off(const char *format, const char *interface)
 	return c == '0';
 }
 
-/* In fullnat mode the kernel gives XDP no route on an interface that does not forward. */
+/* In the modes in which XDP sends, the kernel gives it no route on an interface that does not forward. */
 static void warn_of_forwarding(const struct config *config)
 {
 	for (uint32_t i = 0; i < config->interfaces_count; i++) {
 		const char *name = config->interfaces[i].name;
 
 		if (is_off("/proc/sys/net/ipv4/conf/%s/forwarding", name))
-			log_warning("%s forwards no IPv4: mode fullnat cannot send what comes in there (sysctl -w "
+			log_warning("%s forwards no IPv4: modes fullnat and dsr cannot send what comes in there (sysctl -w "
 				    "net.ipv4.conf.%s.forwarding=1)", name, name);
 		if (is_off("/proc/sys/net/ipv6/conf/%s/forwarding", name))
-			log_warning("%s forwards no IPv6: mode fullnat cannot send what comes in there (sysctl -w "
+			log_warning("%s forwards no IPv6: modes fullnat and dsr cannot send what comes in there (sysctl -w "
 				    "net.ipv6.conf.%s.forwarding=1)", name, name);
 	}
 }

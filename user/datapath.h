@@ -40,7 +40,7 @@ struct datapath_options {
 	uint32_t versions;
 	uint32_t backends;
 	uint32_t events_per_cpu;     /* sampled events a second */
-	bool forwards;               /* some service is in fullnat mode: attaches to tc ingress, too */
+	bool forwards;               /* some service is in fullnat or dsr mode: attaches to tc ingress, too */
 	const char *const *interfaces;
 	size_t n_interfaces;
 };

@@ -409,15 +409,17 @@ static struct canary_service service_value(const struct config *config, const st
 		.affinity = service->affinity,
 		.mode = service->mode,
 		.source_first = place->source_first,
-		.source_count = service->sources_count,
 		.seed = config->seed,
 	};
 	bool ipv4 = address_is_ipv4(service->endpoint.addr);
 	unsigned bits = 128;
+	uint32_t sources;
 
 	if (service->affinity == CANARY_AFFINITY_CLIENT)
 		bits = ipv4 ? 96 + service->affinity_prefix_v4 : service->affinity_prefix_v6;
 	prefix_mask(value.affinity_mask, bits);
+	config_sources(service, &sources);
+	value.source_count = sources;
 	memcpy(value.name, service->name, sizeof(value.name));
 	return value;
 }

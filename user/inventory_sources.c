@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The addresses that packets of fullnat carry, in the kernel's table. A flow knows its address by its place
+ * The addresses that packets of fullnat and tunnels of dsr carry, in the kernel's table. A flow knows its address by its place
  * there, so one that is there already keeps its place, as long as there is room.
  */
 #include "user/inventory.h"
@@ -21,42 +21,56 @@ static bool is_empty(const struct canary_source *source)
 	return !source->addr[0] && !source->addr[1] && !source->addr[2] && !source->addr[3];
 }
 
-static bool is_at(const struct places *places, const struct config_service *service, uint32_t first)
+/* Those of one service, which lie side by side. */
+struct wanted {
+	const struct config_source *source;
+	uint32_t count;
+};
+
+static struct wanted wanted_by(const struct config_service *service)
 {
-	for (uint32_t i = 0; i < service->sources_count; i++)
-		if (memcmp(&places->source[first + i], service->sources[i].addr, sizeof(struct canary_source)) != 0)
+	struct wanted w;
+
+	w.source = config_sources(service, &w.count);
+	return w;
+}
+
+static bool is_at(const struct places *places, const struct wanted *wanted, uint32_t first)
+{
+	for (uint32_t i = 0; i < wanted->count; i++)
+		if (memcmp(&places->source[first + i], wanted->source[i].addr, sizeof(struct canary_source)) != 0)
 			return false;
 	return true;
 }
 
-static bool is_free(const struct places *places, const struct config_service *service, uint32_t first, bool empty)
+static bool is_free(const struct places *places, const struct wanted *wanted, uint32_t first, bool empty)
 {
-	for (uint32_t i = 0; i < service->sources_count; i++)
+	for (uint32_t i = 0; i < wanted->count; i++)
 		if (places->claimed[first + i] || (empty && !is_empty(&places->source[first + i])))
 			return false;
 	return true;
 }
 
 /* Where they are, else where nothing is, else where only those are whom the configuration no longer names. */
-static int find_place(const struct places *places, const struct config_service *service)
+static int find_place(const struct places *places, const struct wanted *wanted)
 {
-	for (uint32_t first = 0; first + service->sources_count <= CANARY_SOURCES; first++)
-		if (is_at(places, service, first))
+	for (uint32_t first = 0; first + wanted->count <= CANARY_SOURCES; first++)
+		if (is_at(places, wanted, first))
 			return first;
 	for (int empty = 1; empty >= 0; empty--)
-		for (uint32_t first = 0; first + service->sources_count <= CANARY_SOURCES; first++)
-			if (is_free(places, service, first, empty))
+		for (uint32_t first = 0; first + wanted->count <= CANARY_SOURCES; first++)
+			if (is_free(places, wanted, first, empty))
 				return first;
 	return -ENOSPC;
 }
 
-static int write_sources(struct datapath *datapath, struct places *places, const struct config_service *service,
+static int write_sources(struct datapath *datapath, struct places *places, const struct wanted *wanted,
 			 uint32_t first)
 {
 	int r = 0;
 
-	for (uint32_t i = 0; !r && i < service->sources_count; i++) {
-		memcpy(&places->source[first + i], service->sources[i].addr, sizeof(struct canary_source));
+	for (uint32_t i = 0; !r && i < wanted->count; i++) {
+		memcpy(&places->source[first + i], wanted->source[i].addr, sizeof(struct canary_source));
 		places->claimed[first + i] = true;
 		r = datapath_set_source(datapath, first + i, &places->source[first + i]);
 	}
@@ -67,11 +81,11 @@ static int write_sources(struct datapath *datapath, struct places *places, const
 static void claim(struct places *places, const struct config *config)
 {
 	for (uint32_t s = 0; s < config->services_count; s++) {
-		const struct config_service *service = &config->services[s];
+		struct wanted w = wanted_by(&config->services[s]);
 
-		for (uint32_t first = 0; service->sources_count && first + service->sources_count <= CANARY_SOURCES; first++)
-			if (is_at(places, service, first))
-				memset(&places->claimed[first], true, service->sources_count);
+		for (uint32_t first = 0; w.count && first + w.count <= CANARY_SOURCES; first++)
+			if (is_at(places, &w, first))
+				memset(&places->claimed[first], true, w.count);
 	}
 }
 
@@ -86,15 +100,16 @@ int inventory_write_sources(struct datapath *datapath, const struct config *conf
 	claim(&places, config);
 	for (uint32_t s = 0; !r && s < config->services_count; s++) {
 		const struct config_service *service = &config->services[s];
+		struct wanted w = wanted_by(service);
 
-		if (!service->sources_count)
+		if (!w.count)
 			continue;
-		first = find_place(&places, service);
+		first = find_place(&places, &w);
 		if (first < 0)
-			return error_set(ret_error, first, "no place for the source_addresses of %s: the kernel's table "
+			return error_set(ret_error, first, "no place for the addresses %s sends from: the kernel's table "
 					 "holds %d (`canaryctl detach`, start again)", service->name, CANARY_SOURCES);
 		inventory->services[s].source_first = first;
-		r = write_sources(datapath, &places, service, first);
+		r = write_sources(datapath, &places, &w, first);
 	}
 	return r ? error_set(ret_error, r, "cannot write the source addresses to the kernel: %s", strerror(-r)) : 0;
 }

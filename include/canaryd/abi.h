@@ -65,6 +65,7 @@ enum canary_affinity {
 enum canary_mode {
 	CANARY_MODE_DNAT = 0,    /* another destination; the stack delivers or routes, tc egress sees the reply */
 	CANARY_MODE_FULLNAT = 1, /* another source too, so the reply comes back here; XDP sends both on */
+	CANARY_MODE_DSR = 2,     /* as it is in a tunnel to the backend, which answers the client itself */
 };
 
 /* `services`: endpoint of the VIP → what to do with its flows. */
@@ -200,14 +201,16 @@ enum canary_flow_origin {
 #define CANARY_SERVER_UPGRADED 0x08 /* answered 101: what follows are not requests */
 #define CANARY_SERVER_CLOSED_FIRST 0x10 /* its FIN did not answer the client's: it is in TIME_WAIT */
 #define CANARY_SERVER_UNREACHABLE 0x20 /* an ICMP error about the SYN: counted as refused; the client may try again */
+#define CANARY_SERVER_SAID_ONE 0x40 /* dsr: the client acknowledged one more, which is a byte or the server's FIN */
 
 #define CANARY_SWEEP_SYN_TIMEOUT 0x01 /* counted */
 #define CANARY_SWEEP_CLOSED 0x02      /* seen closed by the turn before; this turn removes it */
+#define CANARY_SWEEP_QUIET 0x04       /* dsr: nothing new from the server since quiet_since_s */
 
 /*
  * `flows`: one per 5-tuple. The two directions run on different CPUs, so every field has one writer, named by its
- * group; a direction may read the other's fields a packet late, at worst attributing one timing to the turn before.
- * The state (enum canary_flow_state in bpf/flow.h) is derived from the turns and stored nowhere.
+ * group; a direction may read the other's fields a packet late, at worst attributing one timing to the turn before. In
+ * dsr the request direction writes the reply's, too. The state (enum canary_flow_state in bpf/flow.h) is derived from them.
  */
 struct canary_flow {
 	/* written once, before the flow is in the table */
@@ -242,7 +245,8 @@ struct canary_flow {
 	__u32 timeout_turn;      /* last turn found outstanding for too long */
 	__u32 swept_server_next; /* server_next in the turn before */
 	__u8 sweep_flags;
-	__u8 zero3[3];
+	__u8 zero3;
+	__u16 quiet_since_s;     /* the low bits of a time in seconds */
 };
 
 /* `floods`, by service id, per CPU: the flood guard's count. */
@@ -271,10 +275,7 @@ struct canary_reply_key {
 	__u8 zero[3];
 };
 
-/*
- * `replies`: whose reply it is. Made by the first request, so that no two flows have the same source at one backend;
- * removed by the sweep.
- */
+/* `replies`: whose reply it is. Made by the first request, so that no two flows have one source at a backend. */
 struct canary_reply {
 	struct canary_flow_key flow;
 	__u64 gone_ns;            /* the sweep found no such flow any more; 0: there it is, or it was not looked for */
@@ -300,7 +301,8 @@ struct canary_fragment {
 	__be32 to[4]; /* address of the backend or, in a reply, of the VIP */
 	__u32 stats_slot;
 	__u16 backend;
-	__u16 zero;
+	__u8 mode;     /* enum canary_mode */
+	__u8 source;   /* of dsr: index into `sources` */
 };
 
 /* ---- what is counted ------------------------------------------------------------------------------------- */
@@ -482,9 +484,9 @@ CANARY_ASSERT_SIZE(canary_reply, 56);
 CANARY_ASSERT_SIZE(canary_source, 16);
 CANARY_ASSERT_SIZE(canary_fragment_key, 40);
 CANARY_ASSERT_SIZE(canary_fragment, 32);
-CANARY_ASSERT_SIZE(canary_counters, 272);
+CANARY_ASSERT_SIZE(canary_counters, 280);
 CANARY_ASSERT_SIZE(canary_histogram, 5904);
-CANARY_ASSERT_SIZE(canary_reasons, 136);
+CANARY_ASSERT_SIZE(canary_reasons, 144);
 CANARY_ASSERT_SIZE(canary_breaker_mark, 40);
 CANARY_ASSERT_SIZE(canary_breaker, 160);
 CANARY_ASSERT_SIZE(canary_active_flows, 32);

@@ -5,8 +5,8 @@
 
 /*
  * The indicators of a version or a backend. HAProxy's termination codes in brackets. Every completed request is
- * exactly one of http_2xx … http_5xx, http_upgrade, unparsed, response_timeout, reset_before_response, empty_close,
- * abort_waiting, and in UDP refused; in TCP refused and syn_timeout are requests that got no connection.
+ * exactly one of http_2xx … http_5xx, http_upgrade, unparsed, answered, response_timeout, reset_before_response,
+ * empty_close, abort_waiting, and in UDP refused; in TCP refused and syn_timeout are requests that got no connection.
  * reset_mid_response is an event of its own, after the response was counted by its class.
  */
 #define CANARY_COUNTERS(X)                                                                                          \
@@ -31,6 +31,7 @@
 	X(http_5xx, "HTTP responses, status 500 to 599")                                                            \
 	X(http_upgrade, "HTTP responses 101: the flow leaves the request indicators")                               \
 	X(unparsed, "responses that do not begin with an HTTP/1 status line")                                       \
+	X(answered, "responses known from the client's acknowledgement alone (dsr)")                                 \
 	X(multiplexed, "flows with payload during a response: no longer timed")                                     \
 	X(lost_track, "flows first seen in the middle of a stream: in no indicator")                                \
 	X(over_capacity, "flows diverted because the canary had as many as it may")                                 \
@@ -63,6 +64,7 @@
 	X(no_route, "no route to the backend or the client, or forwarding is off on the interface")                 \
 	X(time_to_live, "it had passed as many routers as it may")                                                  \
 	X(no_neighbour, "sent on by the stack: a neighbour not yet known, or an interface XDP cannot send on")      \
-	X(too_big, "larger than the way to the backend or the client takes: its sender is told, where it can be")
+	X(too_big, "larger than the way to the backend or the client takes: its sender is told, where it can be")    \
+	X(tunnel_error, "an ICMP error about a packet in a tunnel to a backend (dsr)")
 
 #endif

@@ -126,6 +126,17 @@ static const struct refusal refusals[] = {
 	  "c.yaml:10: services[0].source_addresses[0]: fd00::8 is not of the VIP's family" },
 	{ MINIMAL "    mode: fullnat\n    source_addresses: [127.0.0.1]\n",
 	  "c.yaml:10: services[0].source_addresses[0]: 127.0.0.1 is not an address backends can reply to" },
+	{ MINIMAL "    mode: dsr\n", "c.yaml:3: services[0].tunnel_source: mode dsr sends in tunnels from an address of this node" },
+	{ MINIMAL "    tunnel_source: 10.0.0.8\n", "c.yaml:9: services[0].tunnel_source: mode dnat has no tunnels" },
+	{ MINIMAL "    mode: dsr\n    tunnel_source: 10.0.0.8\n    source_addresses: [10.0.0.9]\n",
+	  "c.yaml:11: services[0].source_addresses: mode dsr keeps the client's address" },
+	{ MINIMAL "    mode: dsr\n    tunnel_source: node\n", "c.yaml:10: services[0].tunnel_source: \"node\" is not an address" },
+	{ MINIMAL "    mode: dsr\n    tunnel_source: 'fd00::8'\n",
+	  "c.yaml:10: services[0].tunnel_source: fd00::8 is not of the VIP's family" },
+	{ MINIMAL "    mode: dsr\n    tunnel_source: 192.0.2.10\n",
+	  "c.yaml:10: services[0].tunnel_source: 192.0.2.10 is the address of services[0].vip" },
+	{ BACKENDS("[10.0.0.1:8080]") "    mode: dsr\n    tunnel_source: 10.0.0.8\n",
+	  "c.yaml:8: services[0].versions[0].backends[0]: 10.0.0.1:8080 is on another port than the VIP, 192.0.2.10:80" },
 	/* kinds and types */
 	{ MINIMAL "judge: [1]\n", "c.yaml:9: judge: wants keys of its own (alpha: …), not a list" },
 	{ MINIMAL "judge:\n", "c.yaml:9: judge: wants keys of its own (alpha: …), not nothing" },
@@ -155,7 +166,7 @@ static const struct refusal refusals[] = {
 	{ MINIMAL "judge:\n  margin: 0x1\n", "c.yaml:10: judge.margin: \"0x1\" is not a number" },
 	{ MINIMAL "    protocol: sctp\n", "c.yaml:9: services[0].protocol: \"sctp\" is not a choice (write tcp or "
 					  "udp)" },
-	{ MINIMAL "    mode: nat\n", "c.yaml:9: services[0].mode: \"nat\" is not a choice (write dnat or fullnat)" },
+	{ MINIMAL "    mode: nat\n", "c.yaml:9: services[0].mode: \"nat\" is not a choice (write dnat or fullnat or dsr)" },
 	{ MINIMAL "    affinity: 1\n", "c.yaml:9: services[0].affinity: \"1\" is not a choice (write flow or client)" },
 	{ STEPS("[{weight: 1, manual: maybe}]"), "c.yaml:10: services[0].rollout.steps[0].manual: \"maybe\" is "
 						 "neither" },
