@@ -14,6 +14,7 @@
 
 #define FORWARD_AF_INET 2
 #define FORWARD_AF_INET6 10
+#define FORWARD_LENGTH_MAX 0xffff
 #define FORWARD_HEADERS 0x3fff /* beyond the longest chain of headers parse.h steps over */
 
 /* Goes with a packet that the stack shall send: canary_ingress finds it in front of the packet. */
@@ -38,6 +39,9 @@ struct forward_job {
 	__u32 payload;
 	__u32 source_count; /* how many sources the flow's service has */
 	__u32 waits;        /* the probe whose source waits for the end of TIME_WAIT */
+	__u32 ingress;      /* the interface it came in on */
+	__u32 overhead;     /* by how much it becomes longer */
+	__u32 label;        /* in a tunnel: the same for all packets of a flow */
 };
 
 struct {
@@ -103,16 +107,33 @@ static __always_inline __u32 forward_length(const struct xdp_md *ctx, const stru
 	return ip ? bpf_ntohs(ip->tot_len) : 0;
 }
 
+/* May it pass one more router? */
+static __always_inline bool forward_may_live(const struct xdp_md *ctx, const struct forward_job *job)
+{
+	struct ipv6hdr *ip6 = forward_at(ctx, job->network, sizeof(*ip6));
+	struct iphdr *ip = forward_at(ctx, job->network, sizeof(*ip));
+
+	if (job->packet.ipv6)
+		return ip6 && ip6->hop_limit > 1;
+	return ip && ip->ttl > 1;
+}
+
 /* Asks the kernel for route and neighbour. Returns BPF_FIB_LKUP_RET_*, or negative. */
 static __always_inline long forward_lookup(struct xdp_md *ctx, struct forward_job *job)
 {
+	__u32 length = forward_length(ctx, job) + job->overhead;
 	struct bpf_fib_lookup *fib = &job->fib;
 
 	__builtin_memset(fib, 0, sizeof(*fib));
+	job->ingress = ctx->ingress_ifindex;
+	if (length > FORWARD_LENGTH_MAX) {
+		fib->tot_len = FORWARD_LENGTH_MAX;
+		return BPF_FIB_LKUP_RET_FRAG_NEEDED;
+	}
 	fib->family = job->packet.ipv6 ? FORWARD_AF_INET6 : FORWARD_AF_INET;
 	fib->l4_protocol = job->packet.protocol;
-	fib->tot_len = forward_length(ctx, job);
-	fib->ifindex = ctx->ingress_ifindex;
+	fib->tot_len = length;
+	fib->ifindex = job->ingress;
 	if (job->packet.ipv6) {
 		__builtin_memcpy(fib->ipv6_src, job->source.addr, sizeof(fib->ipv6_src));
 		__builtin_memcpy(fib->ipv6_dst, job->destination.addr, sizeof(fib->ipv6_dst));
@@ -121,6 +142,27 @@ static __always_inline long forward_lookup(struct xdp_md *ctx, struct forward_jo
 		fib->ipv4_dst = job->destination.addr[3];
 	}
 	return bpf_fib_lookup(ctx, fib, sizeof(*fib), 0);
+}
+
+enum forward_way {
+	FORWARD_BY_XDP = 0,
+	FORWARD_BY_STACK = 1, /* which finds out who the neighbour is */
+};
+
+/* Asks where the packet of the job goes. Returns enum forward_way, or a negative reason. */
+static __always_inline int forward_find_way(struct xdp_md *ctx, struct forward_job *job)
+{
+	long found;
+
+	if (!forward_may_live(ctx, job))
+		return -CANARY_REASON_time_to_live;
+	found = forward_lookup(ctx, job);
+	if (found == BPF_FIB_LKUP_RET_FRAG_NEEDED)
+		return -CANARY_REASON_too_big;
+	if ((found != BPF_FIB_LKUP_RET_SUCCESS && found != BPF_FIB_LKUP_RET_NO_NEIGH) ||
+	    (job->network != sizeof(struct ethhdr) && job->fib.ifindex != job->ingress))
+		return -CANARY_REASON_no_route;
+	return found == BPF_FIB_LKUP_RET_SUCCESS ? FORWARD_BY_XDP : FORWARD_BY_STACK;
 }
 
 /* ---- what it becomes ----------------------------------------------------------------------------------------- */
@@ -193,17 +235,6 @@ static __always_inline bool forward_rewrite(const struct xdp_md *ctx, const stru
 	return forward_rewrite_udp(ctx, job, difference);
 }
 
-/* May it pass one more router? */
-static __always_inline bool forward_may_live(const struct xdp_md *ctx, const struct forward_job *job)
-{
-	struct ipv6hdr *ip6 = forward_at(ctx, job->network, sizeof(*ip6));
-	struct iphdr *ip = forward_at(ctx, job->network, sizeof(*ip));
-
-	if (job->packet.ipv6)
-		return ip6 && ip6->hop_limit > 1;
-	return ip && ip->ttl > 1;
-}
-
 /* Where the stack sends it on, it does not count it as a router would. */
 static __always_inline void forward_count_hop(const struct xdp_md *ctx, const struct forward_job *job)
 {
@@ -236,18 +267,20 @@ static __always_inline int forward_by_stack(struct xdp_md *ctx, __u32 ifindex)
 	return XDP_PASS;
 }
 
-static __always_inline int forward_send(struct xdp_md *ctx, const struct forward_job *job)
+static __always_inline int forward_send(struct xdp_md *ctx, const struct forward_job *job, enum forward_way way)
 {
 	struct ethhdr *eth = forward_at(ctx, 0, sizeof(*eth));
 
+	if (way == FORWARD_BY_STACK)
+		return forward_by_stack(ctx, job->fib.ifindex);
 	if (!eth)
 		return XDP_PASS;
-	if (job->fib.ifindex != ctx->ingress_ifindex &&
+	if (job->fib.ifindex != job->ingress &&
 	    bpf_redirect_map(&outputs, job->fib.ifindex, XDP_PASS) != XDP_REDIRECT)
 		return forward_by_stack(ctx, job->fib.ifindex);
 	__builtin_memcpy(eth->h_source, job->fib.smac, ETH_ALEN);
 	__builtin_memcpy(eth->h_dest, job->fib.dmac, ETH_ALEN);
-	return job->fib.ifindex == ctx->ingress_ifindex ? XDP_TX : XDP_REDIRECT;
+	return job->fib.ifindex == job->ingress ? XDP_TX : XDP_REDIRECT;
 }
 
 /*
@@ -276,24 +309,18 @@ __attribute__((noinline)) int forward_parse(struct xdp_md *ctx)
 __attribute__((noinline)) int forward(struct xdp_md *ctx)
 {
 	struct forward_job *job = forward_job();
-	bool known;
-	long found;
+	int way;
 
 	if (!job)
 		return -CANARY_REASON_rewrite;
-	if (!forward_may_live(ctx, job))
-		return -CANARY_REASON_time_to_live;
-	found = forward_lookup(ctx, job);
-	known = found == BPF_FIB_LKUP_RET_SUCCESS;
-	if (found == BPF_FIB_LKUP_RET_FRAG_NEEDED)
-		return -CANARY_REASON_too_big;
-	if ((!known && found != BPF_FIB_LKUP_RET_NO_NEIGH) ||
-	    (job->network != sizeof(struct ethhdr) && job->fib.ifindex != ctx->ingress_ifindex))
-		return -CANARY_REASON_no_route;
+	job->overhead = 0;
+	way = forward_find_way(ctx, job);
+	if (way < 0)
+		return way;
 	if (!forward_rewrite(ctx, job))
 		return -CANARY_REASON_rewrite;
 	forward_count_hop(ctx, job);
-	return known ? forward_send(ctx, job) : forward_by_stack(ctx, job->fib.ifindex);
+	return forward_send(ctx, job, way);
 }
 
 #endif

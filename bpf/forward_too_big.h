@@ -39,10 +39,16 @@ struct too_big_ipv6 {
 	__u8 transport[TOO_BIG_QUOTED];
 };
 
-/* What the kernel's tables say; before linux 5.13 they say only that it is too much. */
+/*
+ * What the kernel's tables say, less what the packet grows by; before linux 5.13 they say only that it is too much. No
+ * IPv6 sender takes less than the least for an answer.
+ */
 static __always_inline __u32 too_big_mtu(const struct forward_job *job, __u32 length)
 {
-	return job->fib.tot_len < length ? job->fib.tot_len : TOO_BIG_LEAST_MTU;
+	__u32 mtu = job->fib.tot_len < length + job->overhead ? job->fib.tot_len : TOO_BIG_LEAST_MTU;
+
+	mtu -= job->overhead;
+	return job->packet.ipv6 && mtu < TOO_BIG_LEAST_MTU ? TOO_BIG_LEAST_MTU : mtu;
 }
 
 static __always_inline void too_big_swap(struct ethhdr *to, const struct ethhdr *from)

@@ -100,7 +100,8 @@ static __always_inline void fragment_first(struct canary_fragment *first, const 
 	__builtin_memcpy(first->to, to, sizeof(first->to));
 	first->stats_slot = stats_slot;
 	first->backend = backend;
-	first->zero = 0;
+	first->mode = CANARY_MODE_DNAT;
+	first->source = 0;
 }
 
 /* Can this be of the same datagram, or has the identification come round? */

@@ -6,6 +6,7 @@
 #include <linux/bpf.h>
 #include "account.h"
 #include "forward_too_big.h"
+#include "forward_tunnel.h"
 #include "maps.h"
 #include "parse.h"
 #include "rewrite.h"
@@ -205,13 +206,6 @@ static __always_inline void split_account(const struct canary_flow_key *key, con
 
 /* ---- the way of a packet -------------------------------------------------------------------------------------- */
 
-static __always_inline __u32 split_mode(const struct split_found *found)
-{
-	if (found->opens)
-		return found->opened.mode;
-	return found->in_table ? found->in_table->mode : CANARY_MODE_DNAT;
-}
-
 /* A first fragment tells where the others go. */
 static __always_inline void split_announce(struct xdp_md *ctx, const struct split_found *found)
 {
@@ -233,8 +227,7 @@ static __always_inline int split_packet(struct xdp_md *ctx)
 	struct canary_flow_key key;
 	struct split_found found;
 	struct packet p;
-	bool forwards;
-	__u32 whose;
+	__u32 whose, mode;
 	int reason;
 
 	reason = parse_packet(data, data_end, parse_distance(data, data_end), &p);
@@ -249,17 +242,22 @@ static __always_inline int split_packet(struct xdp_md *ctx)
 		return p.first_fragment ? -CANARY_REASON_fragment : split_reply(ctx);
 	if (reason)
 		return -reason;
-	forwards = split_mode(&found) != CANARY_MODE_DNAT;
-	if (p.first_fragment && forwards)
+	mode = split_mode(&found);
+	if (p.first_fragment && mode == CANARY_MODE_FULLNAT)
 		return -CANARY_REASON_fragment;
 	if (p.first_fragment)
 		split_announce(ctx, &found);
 	split_payload_start(&found, &p, data_end);
-	reason = forwards ? split_prepare(ctx, &key, &p, &found) : split_rewrite(&p, data_end, &found);
+	if (mode == CANARY_MODE_DNAT)
+		reason = split_rewrite(&p, data_end, &found);
+	else
+		reason = split_prepare(ctx, &key, &p, &found);
 	if (reason)
 		return -reason;
 	split_account(&key, &p, &found);
-	return forwards ? forward(ctx) : XDP_PASS;
+	if (mode == CANARY_MODE_DNAT)
+		return XDP_PASS;
+	return mode == CANARY_MODE_DSR ? forward_tunnel(ctx) : forward(ctx);
 }
 
 SEC("xdp")

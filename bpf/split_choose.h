@@ -141,4 +141,11 @@ struct split_found {
 	__u8 source_count;            /* and how many sources its service has */
 };
 
+static __always_inline __u32 split_mode(const struct split_found *found)
+{
+	if (found->opens)
+		return found->opened.mode;
+	return found->in_table ? found->in_table->mode : CANARY_MODE_DNAT;
+}
+
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Mode fullnat at XDP: gives a flow its source, and makes of what is known of a packet the job that forward()
- * does. What is verified by itself works on the job alone.
+ * Modes fullnat and dsr at XDP: gives a flow its source, and makes of what is known of a packet the job that forward()
+ * or forward_tunnel() does. What is verified by itself works on the job alone.
  */
 #ifndef CANARYD_BPF_SPLIT_FORWARD_H
 #define CANARYD_BPF_SPLIT_FORWARD_H
@@ -136,6 +136,8 @@ static __always_inline int split_prepare(struct xdp_md *ctx, const struct canary
 	reason = forward_parse(ctx);
 	if (reason)
 		return reason;
+	if (split_mode(found) == CANARY_MODE_DSR)
+		job->label = nat_hash(key);
 	if (!found->opens)
 		return found->in_table ? split_job(job, split_way(found->in_table)) : CANARY_REASON_no_backend;
 	if (found->opened.mode == CANARY_MODE_FULLNAT) {

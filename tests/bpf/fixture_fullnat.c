@@ -70,6 +70,16 @@ void fullnat_set(const struct fixture *f, enum fixture_service id, uint8_t count
 	fixture_must(bpf_map_update_elem(f->services, &vip, &service, BPF_ANY), "services");
 }
 
+void fullnat_set_mode(const struct fixture *f, enum fixture_service id, enum canary_mode mode)
+{
+	struct canary_endpoint vip = fixture_vip(id);
+	struct canary_service service;
+
+	fixture_must(bpf_map_lookup_elem(f->services, &vip, &service), "services");
+	service.mode = mode;
+	fixture_must(bpf_map_update_elem(f->services, &vip, &service, BPF_ANY), "services");
+}
+
 int fullnat_set_up(void **state)
 {
 	struct canary_ports ports;

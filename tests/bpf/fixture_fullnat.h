@@ -21,6 +21,9 @@ void fullnat_command(const char *command);
 /* Gives the service so many sources. */
 void fullnat_set(const struct fixture *f, enum fixture_service service, uint8_t count);
 
+/* Gives the service another mode. */
+void fullnat_set_mode(const struct fixture *f, enum fixture_service service, enum canary_mode mode);
+
 /* Runs the packet as if it came in on the interface; `packet` is then what came out. Returns the verdict. */
 uint32_t fullnat_run(const struct fixture *f, const char *interface, struct packet_bytes *packet);
 
