@@ -12,6 +12,7 @@
 #include <bpf/bpf_helpers.h>
 #include "fragment.h"
 #include "icmp.h"
+#include "rescue.h"
 
 #define MAPS_SERVICES 64
 #define MAPS_VERSIONS 32  /* set before loading */
@@ -19,6 +20,7 @@
 #define MAPS_FLOWS 262144 /* set before loading */
 #define MAPS_FRAGMENTS 16384
 #define MAPS_HALF_OPEN (MAPS_FLOWS / 4) /* set before loading */
+#define MAPS_SYNS 16384   /* connections that wait for a canary's answer */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -208,6 +210,20 @@ struct {
 	__type(key, __u32);
 	__type(value, struct canary_breaker);
 } breakers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAPS_SYNS);
+	__type(key, struct canary_flow_key);
+	__type(value, struct canary_syn);
+} syns SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rescue_work);
+} rescue_scratch SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -11,6 +11,7 @@
 #include "reply_fragment.h"
 #include "reply_icmp.h"
 #include "reply_network.h"
+#include "reply_rescue.h"
 #include "rewrite.h"
 
 #ifndef TCX_NEXT
@@ -88,7 +89,7 @@ static __always_inline int reply_rewrite(struct __sk_buff *skb, const struct pac
 /*
  * parse → flow → rewrite → account: what telemetry needs is in struct packet by then, and with no pointer into the
  * packet alive the verifier follows it once instead of once for every way to parse. Returns 0, also where it is no
- * reply of ours, or a reason.
+ * reply of ours, or a reason; negative where it is no reply any more.
  */
 static __always_inline int reply_packet(struct __sk_buff *skb)
 {
@@ -118,6 +119,8 @@ static __always_inline int reply_packet(struct __sk_buff *skb)
 		status = reply_status(skb, &p, flow);
 	reason = reply_rewrite(skb, &p, &backend->vip);
 	account_reply(&key, flow, &p, status);
+	if (!reason && reply_is_refusal(flow, &p) && !reply_turn_back(skb, &key, &p))
+		return -1;
 	return reason;
 }
 
@@ -126,6 +129,8 @@ int canary_reply(struct __sk_buff *skb)
 {
 	int reason = reply_packet(skb);
 
+	if (reason < 0)
+		return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 	if (reason == CANARY_REASON_fragment)
 		reason = reply_fragment(skb);
 	else if (reason == CANARY_REASON_other_protocol)

@@ -15,6 +15,7 @@
 #include "split_forward.h"
 #include "split_fragment.h"
 #include "split_icmp.h"
+#include "split_rescue.h"
 
 #define SPLIT_PORT_VIP 1
 #define SPLIT_PORT_SOURCE 2
@@ -70,7 +71,7 @@ static __always_inline void split_account_replaced(const struct canary_flow *flo
  * removes that entry meanwhile, and the flow is found to have lost track. In fullnat mode a flow that opens needs a
  * source first: split_open_fullnat() inserts it.
  */
-static __always_inline int split_find_syn(const struct canary_flow_key *key, const struct packet *p,
+static __always_inline int split_find_syn(struct xdp_md *ctx, const struct canary_flow_key *key, const struct packet *p,
 					  struct split_found *found)
 {
 	int reason = split_decide(key, found);
@@ -79,8 +80,10 @@ static __always_inline int split_find_syn(const struct canary_flow_key *key, con
 		telemetry_open(&found->opened, p, found->now_ns);
 		if (found->opened.mode != CANARY_MODE_FULLNAT && !found->guarded)
 			found->inserted = !bpf_map_update_elem(&flows, key, &found->opened, BPF_NOEXIST);
-		if (found->inserted)
+		if (found->inserted) {
+			split_keep(ctx, key, found);
 			return 0;
+		}
 	}
 	found->in_table = bpf_map_lookup_elem(&flows, key);
 	if (!found->in_table && found->guarded && !reason)
@@ -88,18 +91,21 @@ static __always_inline int split_find_syn(const struct canary_flow_key *key, con
 	if (!found->in_table)
 		return reason;
 	found->opens = flow_reopens(found->in_table, p);
-	if (!found->opens || reason)
+	if (!found->opens && !reason)
+		split_rescue(key, found);
+	if (!found->opens || reason || found->inserted)
 		return found->opens ? reason : 0;
 	split_account_replaced(found->in_table);
 	if (found->opened.mode == CANARY_MODE_FULLNAT)
 		return 0;
 	*found->in_table = found->opened;
 	found->inserted = true;
+	split_keep(ctx, key, found);
 	return 0;
 }
 
 /* The flow first, then the service: an established flow costs one lookup. Returns 0 or a reason. */
-static __always_inline int split_find(const struct canary_flow_key *key, const struct packet *p,
+static __always_inline int split_find(struct xdp_md *ctx, const struct canary_flow_key *key, const struct packet *p,
 				      struct split_found *found)
 {
 	found->in_table = NULL;
@@ -109,7 +115,7 @@ static __always_inline int split_find(const struct canary_flow_key *key, const s
 	found->held = false;
 	found->chosen_by = CANARY_EXPLAIN_HASH;
 	if (flow_is_syn(p))
-		return split_find_syn(key, p, found);
+		return split_find_syn(ctx, key, p, found);
 	found->in_table = bpf_map_lookup_elem(&flows, key);
 	if (!found->in_table && split_is_held(key, p, found))
 		return 0;
@@ -237,7 +243,7 @@ static __always_inline int split_packet(struct xdp_md *ctx)
 	if (!whose)
 		return -CANARY_REASON_not_service;
 	flow_key_from_request(&key, &p);
-	reason = whose & SPLIT_PORT_VIP ? split_find(&key, &p, &found) : CANARY_REASON_not_service;
+	reason = whose & SPLIT_PORT_VIP ? split_find(ctx, &key, &p, &found) : CANARY_REASON_not_service;
 	if (reason == CANARY_REASON_not_service && whose & SPLIT_PORT_SOURCE)
 		return p.first_fragment ? -CANARY_REASON_fragment : split_reply(ctx);
 	if (reason)

@@ -125,6 +125,8 @@ static __always_inline enum canary_explain_source split_choose(const struct cana
 		flow->version = view->baseline;
 		flow->backend = split_backend_of(flow->version, hash);
 	}
+	if (service->rescue && flow->version == view->canary)
+		flow->fallback = split_backend_of(view->baseline, hash) + 1; /* CANARY_NONE is the last one: 0 */
 	return flow->backend == CANARY_NONE ? CANARY_EXPLAIN_NO_BACKEND : source;
 }
 

@@ -241,6 +241,7 @@ struct config_service {
 	uint32_t versions_count;
 	struct config_rollout rollout;
 	struct config_breaker breaker;
+	bool rescue;
 	struct config_blackout *blackouts; /* beside those of struct config */
 	uint32_t blackouts_count;
 	struct config_hook *hooks;

@@ -344,6 +344,8 @@ _Static_assert(offsetof(struct config_source, address) == 0, "the text comes fir
 	  NULL, 0, 0, &rollout_keys, "how a canary becomes the baseline")                                           \
 	X(CYAML_FIELD_MAPPING("breaker", MAY, struct config_service, breaker, breaker_keys_fields),                 \
 	  NULL, 0, 0, &breaker_keys, "when the kernel takes a canary's new flows away by itself")                   \
+	X(CYAML_FIELD_BOOL("rescue", MAY, struct config_service, rescue),                                           \
+	  "true", 0, 0, NULL, "a TCP connection that the canary refuses or leaves unanswered goes to the baseline") \
 	X(CYAML_FIELD_SEQUENCE("blackouts", LIST | MAY, struct config_service, blackouts, &blackout_value, 0,       \
 			       CONFIG_BLACKOUTS_MAX),                                                               \
 	  NULL, 0, 0, &blackout_keys, "when nothing of this service moves up, and its alerts are silent")           \

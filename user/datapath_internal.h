@@ -58,7 +58,8 @@ struct datapath {
 };
 
 /* What is pinned: the maps above and what only the programs use. */
-#define DATAPATH_PINS(X) DATAPATH_MAPS(X) X(event_budget) X(scratch) X(fragments)
+#define DATAPATH_PINS(X)                                                                                            \
+	DATAPATH_MAPS(X) X(event_budget) X(scratch) X(fragments) X(syns) X(rescue_scratch)
 
 /* datapath_attach.c: attaches to one interface, or adopts the pinned links; a failure undoes what this call did. */
 int datapath_attach(struct datapath *datapath, const char *name, struct datapath_interface *ret, char **ret_error);

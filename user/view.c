@@ -407,6 +407,7 @@ static json_t *view_service(const struct daemon_service *service)
 	set(object, "generation", json_integer(rollout.generation));
 	set(object, "weight", json_pack("{s:f, s:f, s:o}", "wanted", rollout.weight_wanted, "applied",
 					rollout.weight_applied, "measured", measured_weight(canary, baseline)));
+	set(object, "rescue", json_boolean(service->config->rescue));
 	set(object, "breaker", view_breaker(&service->config->breaker, &rollout));
 	set(object, "versions", view_versions(service, &rollout));
 	set(object, "cohorts", view_cohorts(service));

@@ -75,7 +75,7 @@ struct canary_service {
 	__u8 mode;         /* enum canary_mode */
 	__u8 source_first; /* its part of `sources` */
 	__u8 source_count;
-	__u8 zero[2];
+	__u16 rescue; /* not 0: a connection that the canary does not answer goes to the baseline */
 	__u64 seed;
 	__be32 affinity_mask[4];
 	char name[CANARY_NAME_MAX];
@@ -228,7 +228,7 @@ struct canary_flow {
 	/* the request direction (XDP) */
 	__u8 client_flags;
 	__u8 client_fin_state; /* enum canary_flow_state when the client's FIN passed */
-	__u8 zero1[2];
+	__u16 fallback; /* 1 + the baseline's backend that gets the flow should this one not answer; 0: none does */
 	__u64 request_ns;   /* last new payload byte of the request */
 	__u32 client_isn;   /* sequence number of the SYN */
 	__u32 client_next;  /* beyond the client's highest sequence number */
@@ -484,7 +484,7 @@ CANARY_ASSERT_SIZE(canary_reply, 56);
 CANARY_ASSERT_SIZE(canary_source, 16);
 CANARY_ASSERT_SIZE(canary_fragment_key, 40);
 CANARY_ASSERT_SIZE(canary_fragment, 32);
-CANARY_ASSERT_SIZE(canary_counters, 280);
+CANARY_ASSERT_SIZE(canary_counters, 288);
 CANARY_ASSERT_SIZE(canary_histogram, 5904);
 CANARY_ASSERT_SIZE(canary_reasons, 144);
 CANARY_ASSERT_SIZE(canary_breaker_mark, 40);

@@ -23,6 +23,7 @@
  *                  counters: {<counter of abi.h>: n, …}, http_coverage|null,
  *                  ttfb_seconds: {p50,p95,p99}|null, connect_seconds: {…}|null,
  *                  backends: [{address, active_flows, counters, ttfb_seconds, connect_seconds}] }],
+ *     rescue,                                        whether a connection the canary does not answer goes to the baseline
  *     breaker: {enabled, window_s, min_failures, ratio,
  *               tripped: {seconds_ago, attempts, failures, window_s, kind}|null},   on the last rollout's canary
  *     cohorts,                                       as /v1/services/NAME/cohorts has them

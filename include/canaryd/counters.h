@@ -12,6 +12,7 @@
 #define CANARY_COUNTERS(X)                                                                                          \
 	X(connections, "flows opened: first SYN, or first datagram")                                                \
 	X(diverted, "flows opened here though they were meant for the canary: the lease was over, or its breaker had tripped") \
+	X(rescued, "connections refused or unanswered here, and handed to the baseline before the client knew")     \
 	X(established, "connections answered with a SYN-ACK")                                                       \
 	X(refused, "connections refused by the server [SC]")                                                        \
 	X(syn_timeout, "connections whose SYN stayed unanswered [sC]")                                              \

@@ -102,7 +102,7 @@ of() { jq -cS "$2" <<<"$1"; }
 # ---- a service to release ----
 
 # The configuration of one service, checkout, with v1 the baseline and v2; its steps come from $STEPS. It has no
-# breaker: what is tested with it is the judge, who is not as quick.
+# breaker and no rescue: what is tested with it is the judge, who is not as quick, and what clients would see.
 STEPS='[{weight: 20, min_s: 1}, {weight: 50, min_s: 1}, {weight: 100, min_s: 1}]'
 checkout_config() {
 	lab_config
@@ -115,6 +115,7 @@ checkout_config() {
 		    syn_timeout_s: 1
 		    response_timeout_s: 2
 		    breaker: {enabled: false}
+		    rescue: false
 		    versions:
 		      - {name: v1, backends: ["$LAB_BACKEND4:8081"]}
 		      - {name: v2, backends: ["$LAB_BACKEND4:8082"]}

@@ -15,6 +15,7 @@ vips() {
 		    vip: "[$LAB_VIP6]:80"
 		    baseline: v1
 		    breaker: {window_s: 3600, min_failures: $BOUND}
+		    rescue: false
 		    versions:
 		      - {name: v1, backends: ["[$LAB_BACKEND6]:8081"]}
 		      - {name: v2, backends: ["[$LAB_BACKEND6]:8082"]}

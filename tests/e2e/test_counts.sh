@@ -37,6 +37,8 @@ service() {
 		    protocol: $protocol
 		    response_timeout_s: $timeout
 		    syn_timeout_s: $timeout
+		    breaker: {enabled: false}
+		    rescue: false
 		    baseline: ${1%% *}
 		    rollout: {steps: [{weight: 50, manual: true}]}
 		    versions:

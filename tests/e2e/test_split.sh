@@ -36,6 +36,7 @@ service() {
 		  - name: $name
 		    vip: $vip
 		    baseline: v1
+		    rescue: false
 		    ${line:-affinity: flow}
 		    versions:
 		      - {name: v1, backends: [$(addresses "$address" "$v1" "$n")]}

@@ -60,6 +60,7 @@ static const char full[] =
 	"    blackouts:\n"
 	"      - {days: [fri, sat], from: '22:00', to: 06:00}\n"
 	"    breaker: {window_s: 2.5, min_failures: 3, ratio_percent: 0.5, http_5xx: true}\n"
+	"    rescue: false\n"
 	"    cohorts:\n"
 	"      - {name: office, action: canary, prefixes: [192.0.2.0/24, '2001:db8::/32']}\n"
 	"      - {name: beta, action: weight, weight: 12.5, file: /etc/canaryd/beta}\n"
@@ -152,7 +153,7 @@ static void test_defaults(void **state)
 	assert_true(service->rollout.undo_window_s == 3600 && service->rollout.expire_s == 86400);
 	assert_true(!service->rollout.adaptive && service->rollout.adaptive_ratio == 3);
 	assert_true(service->breaker.enabled && service->breaker.window_s == 10 && service->breaker.min_failures == 10);
-	assert_true(service->breaker.ratio_percent == 50 && !service->breaker.http_5xx);
+	assert_true(service->breaker.ratio_percent == 50 && !service->breaker.http_5xx && service->rescue);
 	assert_true(service->blackouts_count == 0 && config->blackouts_count == 0);
 	config_free(config);
 }
@@ -312,6 +313,7 @@ static void test_equal(void **state)
 		"    affinity: client\n",
 		"    affinity_prefix_v4: 8\n",
 		"    breaker: {enabled: false}\n",
+		"    rescue: false\n",
 		"    breaker: {http_5xx: true}\n",
 		"    rollout: {bake_s: 1}\n",		"    rollout: {on_fail: hold}\n",
 		"    rollout: {promote: never}\n",

@@ -40,6 +40,7 @@ static const struct kind aborts[] = {
 static const struct kind moves[] = {
 	KIND(diverted, "diverted from the canary", NULL),
 	KIND(over_capacity, "of these beyond max_flows", NULL),
+	KIND(rescued, "rescued by the baseline", NULL),
 };
 
 static const struct kind signs[] = {

@@ -1,0 +1,140 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# No client pays for a canary that does not answer, and no daemon is needed for it: with canaryd killed, 20,000 connections
+# to a canary that refuses are all served, by the baseline; those to one that is a black hole are served after their first
+# retransmission. The client's TCP options arrive. IPv4 and IPv6; backends of the node and, behind it, of another host.
+set -u
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+N=20000
+config() {
+	local steps='[{weight: 100, min_s: 600, max_s: 1200}]'
+	lab_config | sed 's/^lease: .*/lease: {on_expiry: hold}/'
+	cat <<-END
+		services:
+		  - name: local4
+		    vip: $LAB_VIP4:80
+		    baseline: v1
+		    breaker: {enabled: false}
+		    versions: [{name: v1, backends: ["$LAB_BACKEND4:8081"]}, {name: v2, backends: ["$LAB_BACKEND4:8082"]}]
+		    rollout: {steps: $steps}
+		  - name: local6
+		    vip: "[$LAB_VIP6]:80"
+		    baseline: v1
+		    breaker: {enabled: false}
+		    versions: [{name: v1, backends: ["[$LAB_BACKEND6]:8081"]}, {name: v2, backends: ["[$LAB_BACKEND6]:8082"]}]
+		    rollout: {steps: $steps}
+		  - name: routed4
+		    vip: $LAB_VIP4:81
+		    baseline: v1
+		    breaker: {enabled: false}
+		    versions: [{name: v1, backends: ["10.77.1.2:8083"]}, {name: v2, backends: ["10.77.2.2:8084"]}]
+		    rollout: {steps: $steps}
+		  - name: routed6
+		    vip: "[$LAB_VIP6]:81"
+		    baseline: v1
+		    breaker: {enabled: false}
+		    versions: [{name: v1, backends: ["[fd00:77:1::2]:8083"]}, {name: v2, backends: ["[fd00:77:2::2]:8084"]}]
+		    rollout: {steps: $steps}
+	END
+}
+
+failures='.refused + .connect_timeouts + .unreachable + .resets_before + .resets_mid + .empty_closes +
+	.response_timeouts + .truncated + .malformed + .responses["5xx"]'
+
+# What has been counted since the last call, of v1 and of v2, whatever the service.
+counted() {
+	local now
+	now=$(lab_kernel_by_version)
+	COUNTED=$(jq -c --argjson before "${BEFORE:-null}" 'with_entries(.key as $version | .value |= with_entries(
+		.value -= ($before[$version][.key] // 0)))' <<<"$now")
+	BEFORE=$now
+}
+
+# serve_behind NAME VERSION NS ADDR4 ADDR6 PORT: a server on another host than the node.
+serve_behind() {
+	lab_start "$1" "$3" "$LAB_BUILD/lab-server" --name "$2" --control "$LAB_DIR/$1.control" --listen "$4:$6" --listen "[$5]:$6"
+	lab_wait_for 10 "$1 to serve" lab_tell "$1" stats || bail "$1 does not start"
+}
+
+# refused WHAT VIP FAMILY N: all of them, at a canary whose port is closed.
+refused() {
+	local what=$1 vip=$2 sources
+	mapfile -t sources < <(lab_sources "$3")
+	counted
+	load --to "$vip" --rate 1500 --count "$4" --timeout 10 "${sources[@]}"
+	counted
+	check_equal "$what: of $4 connections none failed, all were served by the baseline" \
+		"$(of "$REPORT" "[$failures, .versions]")" "[0,{\"v1\":$4}]"
+	check_equal "$what: every one was the canary's first, and its failure" \
+		"$(of "$COUNTED" '[.v2.connections, .v2.refused, .v2.rescued, .v2.established, .v1.connections, .v1.refused]')" \
+		"[$4,$4,$4,0,$4,0]"
+	note "$what: connect p50 and p99, ms: $(of "$REPORT" '.connect_seconds | [.p50, .p99 | . * 1e5 | round / 100]')"
+}
+
+unanswered() {
+	local what=$1 vip=$2 n=$4 sources
+	mapfile -t sources < <(lab_sources "$3")
+	counted
+	load --to "$vip" --rate 200 --count "$n" --timeout 30 "${sources[@]}"
+	counted
+	check_equal "$what: of $n connections none failed, all were served by the baseline" \
+		"$(of "$REPORT" "[$failures, .versions]")" "[0,{\"v1\":$n}]"
+	check_equal "$what: every one after its first retransmission" \
+		"$(of "$COUNTED" '[.v2.connections, .v2.syn_timeout, .v2.rescued, .v1.connections, .v1.syn_timeout]')" \
+		"[$n,$n,$n,$n,0]"
+	note "$what: connect p50 and max, s: $(of "$REPORT" '.connect_seconds | [.p50, .max]')"
+}
+
+# What the backend's stack was told by the client's SYN: of a connection that is open to PORT.
+options_at() { lab_ns node ss -Htni state established "sport = :$1" | grep -oE '\b(ts|sack|wscale:[0-9,]+|mss:[0-9]+|advmss:[0-9]+)' | sort -u; }
+
+hold_one() {
+	lab_start "$1" client "$LAB_BUILD/lab-client" --to "$2" --rate 10 --count 1 --requests-per-connection 100000 --think-ms 100 --timeout 10
+	lab_wait_for 10 "$1's connection" has_options "$3"
+}
+has_options() { [ -n "$(options_at "$1")" ]; }
+
+# The rescued connection's options beside those of one that went to the same backend by itself.
+options() {
+	local what=$1 vip=$2 direct=$3
+	hold_one direct "$direct" 8081 || bail "$what: no direct connection"
+	DIRECT=$(options_at 8081)
+	lab_stop direct INT
+	lab_wait_for 10 "its end" no_options 8081
+	hold_one rescued "$vip" 8081 || bail "$what: no rescued connection"
+	check_equal "$what: the client's TCP options arrive at the baseline" "$(options_at 8081)" "$DIRECT"
+	note "$what: $(tr '\n' ' ' <<<"$DIRECT")"
+	lab_stop rescued INT
+	lab_wait_for 10 "its end" no_options 8081
+}
+no_options() { ! has_options "$1"; }
+
+lab_up rescue routed || bail "the lab does not come up"
+config >"$LAB_DIR/canaryd.yaml"
+lab_serve v1 v1 8081 && lab_serve v2 v2 8082 || bail "the servers do not start"
+serve_behind v1r v1 b1 10.77.1.2 fd00:77:1::2 8083
+serve_behind v2r v2 b2 10.77.2.2 fd00:77:2::2 8084
+lab_canaryd "$LAB_DIR/canaryd.yaml" || bail "canaryd does not start"
+for service in local4 local6 routed4 routed6; do
+	lab_ctl rollout start "$service" >/dev/null || bail "the rollout of $service does not start"
+done
+lab_stop canaryd KILL
+counted
+mapfile -t SOURCES < <(lab_sources 4)
+load --to "$LAB_BACKEND4:8081" --rate 1500 --count 3000 --timeout 10 "${SOURCES[@]}"
+note "the baseline by itself: connect p50 and p99, ms: $(of "$REPORT" '.connect_seconds | [.p50, .p99 | . * 1e5 | round / 100]')"
+for server in v2 v2r; do lab_tell "$server" refuse=1 >/dev/null || bail "$server does not heed"; done
+refused "refused, IPv4" "$LAB_VIP4:80" 4 $N
+refused "refused, IPv6" "[$LAB_VIP6]:80" 6 2000
+refused "refused, IPv4, routed" "$LAB_VIP4:81" 4 2000
+refused "refused, IPv6, routed" "[$LAB_VIP6]:81" 6 2000
+options "IPv4" "$LAB_VIP4:80" "$LAB_BACKEND4:8081"
+options "IPv6" "[$LAB_VIP6]:80" "[$LAB_BACKEND6]:8081"
+for server in v2 v2r; do lab_tell "$server" "clear blackhole=1" >/dev/null || bail "$server does not heed"; done
+unanswered "black hole, IPv4" "$LAB_VIP4:80" 4 200
+unanswered "black hole, IPv6" "[$LAB_VIP6]:80" 6 200
+unanswered "black hole, IPv4, routed" "$LAB_VIP4:81" 4 100
+unanswered "black hole, IPv6, routed" "[$LAB_VIP6]:81" 6 100
+plan
