@@ -193,7 +193,7 @@ static __always_inline void account_failure(const struct canary_flow *flow, cons
 	__u32 suppressed;
 
 	if (breaker && breaker_counts(breaker, kind) && !account_is_flood(kind) &&
-	    breaker_failure(breaker, flow->generation, flow->version, kind, now_ns))
+	    breaker_failure(breaker, flow, kind, now_ns))
 		account_event(flow, key, CANARY_EVENT_TRIPPED, waited_ns, now_ns, 0);
 	if (account_event_allowed(now_ns, &suppressed))
 		account_event(flow, key, kind, waited_ns, now_ns, suppressed);

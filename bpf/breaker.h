@@ -49,10 +49,11 @@ static __always_inline bool breaker_counts(const struct canary_breaker *breaker,
 	return kind < CANARY_COUNTER_COUNT && breaker->kinds >> kind & 1;
 }
 
-/* Failures that no request came before: they are the attempt, too. */
-static __always_inline bool breaker_is_attempt(__u16 kind)
+/* Failures that no request came before: they are the attempt, too. A datagram that is refused was one. */
+static __always_inline bool breaker_is_attempt(const struct canary_flow *flow, __u16 kind)
 {
-	return kind == CANARY_COUNTER_refused || kind == CANARY_COUNTER_syn_timeout;
+	return flow->origin == CANARY_ORIGIN_SYN &&
+	       (kind == CANARY_COUNTER_refused || kind == CANARY_COUNTER_syn_timeout);
 }
 
 static __always_inline bool breaker_is_beyond(const struct canary_breaker *breaker, __u64 attempts, __u64 failures)
@@ -61,16 +62,17 @@ static __always_inline bool breaker_is_beyond(const struct canary_breaker *break
 }
 
 /*
- * One failure, `kind`, that counts. Returns whether the breaker tripped by it. Where two CPUs find so at once, both
+ * One failure of the flow, `kind`, that counts. Returns whether the breaker tripped by it. Where two CPUs find so at once, both
  * write the trip and say so.
  */
-static __always_inline bool breaker_failure(struct canary_breaker *breaker, __u32 generation, __u16 version, __u16 kind,
+static __always_inline bool breaker_failure(struct canary_breaker *breaker, const struct canary_flow *flow, __u16 kind,
 					    __u64 now_ns)
 {
+	__u32 generation = flow->generation;
 	struct canary_breaker_mark *mark = breaker_mark(breaker, generation, now_ns), *since;
 	__u64 attempts, failures;
 
-	if (breaker_is_attempt(kind))
+	if (breaker_is_attempt(flow, kind))
 		__sync_fetch_and_add(&breaker->attempts, 1);
 	__sync_fetch_and_add(&breaker->failures, 1);
 	since = breaker_window(breaker, mark);
@@ -79,7 +81,7 @@ static __always_inline bool breaker_failure(struct canary_breaker *breaker, __u3
 	if (breaker->tripped == generation || !breaker_is_beyond(breaker, attempts, failures))
 		return false;
 	breaker->tripped_kind = kind;
-	breaker->tripped_version = version;
+	breaker->tripped_version = flow->version;
 	breaker->tripped_ns = now_ns;
 	breaker->tripped_attempts = attempts;
 	breaker->tripped_failures = failures;

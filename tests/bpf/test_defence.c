@@ -197,6 +197,29 @@ static void test_datagrams_are_attempts(void **state)
 	assert_int_equal(get_breaker(*state, UDP6).attempts, 1);
 }
 
+/* One that a port unreachable refuses is an attempt and a failure, once. */
+static void test_refused_datagrams(void **state)
+{
+	set_breaker(*state, UDP4, 2, REFUSED);
+	for (uint32_t client = 0; client < 4; client++) {
+		struct packet_spec spec = fixture_request(UDP4, client, 0, 0, "?");
+		struct packet_error_spec error = { .type = 3, .code = 3, .destination = spec.source };
+		uint16_t backend = fixture_send(*state, &spec);
+		struct packet_bytes packet;
+
+		spec.destination = fixture_backend(backend);
+		error.source = spec.destination;
+		error.about = spec;
+		packet_build_error(&error, &packet);
+		if (client % 2)
+			assert_int_equal(fixture_run_reply(*state, &packet, 0, 0), FIXTURE_TCX_NEXT);
+	}
+	assert_int_equal(get_breaker(*state, UDP4).attempts, 4);
+	assert_int_equal(get_breaker(*state, UDP4).failures, 2);
+	assert_int_equal(get_breaker(*state, UDP4).tripped, FIXTURE_GENERATION); /* 2 of 4 */
+	assert_int_equal(fixture_version_stats(*state, UDP4 * 2 + 1, true).refused, 2);
+}
+
 static void test_what_does_not_count(void **state)
 {
 	set_breaker(*state, TCP4, 1, 1ULL << CANARY_COUNTER_empty_close);
@@ -274,6 +297,7 @@ int main(void)
 		IN_FIXTURE(test_trip_leaves_the_rest),
 		IN_FIXTURE(test_requests_are_attempts),
 		IN_FIXTURE(test_datagrams_are_attempts),
+		IN_FIXTURE(test_refused_datagrams),
 		IN_FIXTURE(test_what_does_not_count),
 		IN_FIXTURE(test_sweep_trips),
 		IN_FIXTURE(test_trip_is_an_event),

@@ -30,9 +30,11 @@ static struct canary_breaker breaker_with(uint32_t min_failures, double ratio_pe
 	return breaker;
 }
 
+static const struct canary_flow of_canary = { .generation = GENERATION, .version = CANARY };
+
 static bool fail_at(struct canary_breaker *breaker, uint64_t now_ns)
 {
-	return breaker_failure(breaker, GENERATION, CANARY, CANARY_COUNTER_refused, now_ns);
+	return breaker_failure(breaker, &of_canary, CANARY_COUNTER_refused, now_ns);
 }
 
 /* The tenth refusal trips it, not the ninth, and says so once. */
@@ -77,8 +79,8 @@ static void test_ratio(void **state)
 	for (unsigned i = 0; i < 30; i++)
 		breaker_attempt(&breaker, GENERATION, SLOT + i);
 	for (unsigned i = 0; i < 14; i++)
-		assert_false(breaker_failure(&breaker, GENERATION, CANARY, CANARY_COUNTER_empty_close, SLOT + i));
-	assert_true(breaker_failure(&breaker, GENERATION, CANARY, CANARY_COUNTER_empty_close, SLOT + 14));
+		assert_false(breaker_failure(&breaker, &of_canary, CANARY_COUNTER_empty_close, SLOT + i));
+	assert_true(breaker_failure(&breaker, &of_canary, CANARY_COUNTER_empty_close, SLOT + 14));
 	assert_int_equal(breaker.tripped_attempts, 30);
 	assert_int_equal(breaker.tripped_failures, 15);
 }
@@ -118,6 +120,7 @@ static void test_attempts_of_the_slot_before(void **state)
 /* The next rollout's canary does not pay for the one before. */
 static void test_generations(void **state)
 {
+	const struct canary_flow of_next = { .generation = GENERATION + 1, .version = CANARY };
 	struct canary_breaker breaker = breaker_with(10, 50);
 	struct breaker_trip trip;
 
@@ -125,8 +128,8 @@ static void test_generations(void **state)
 	for (unsigned i = 0; i < 9; i++)
 		assert_false(fail_at(&breaker, SLOT + i));
 	for (unsigned i = 0; i < 9; i++)
-		assert_false(breaker_failure(&breaker, GENERATION + 1, CANARY, CANARY_COUNTER_refused, SLOT + 10 + i));
-	assert_true(breaker_failure(&breaker, GENERATION + 1, CANARY, CANARY_COUNTER_refused, SLOT + 20));
+		assert_false(breaker_failure(&breaker, &of_next, CANARY_COUNTER_refused, SLOT + 10 + i));
+	assert_true(breaker_failure(&breaker, &of_next, CANARY_COUNTER_refused, SLOT + 20));
 	assert_false(breaker_tripped(&breaker, GENERATION, &trip));
 	assert_true(breaker_tripped(&breaker, GENERATION + 1, &trip));
 }
@@ -177,7 +180,7 @@ static void *fail_much(void *context)
 {
 	for (unsigned i = 0; i < EACH; i++) {
 		breaker_attempt(context, GENERATION, SLOT + i);
-		breaker_failure(context, GENERATION, CANARY, CANARY_COUNTER_empty_close, SLOT + i);
+		breaker_failure(context, &of_canary, CANARY_COUNTER_empty_close, SLOT + i);
 	}
 	return NULL;
 }
