@@ -6,7 +6,6 @@
 #include "bpf/rescue.h"
 #include "tests/packet.h"
 
-#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -88,11 +87,11 @@ static void expect_made(bool ipv6, unsigned options_len, const char *data)
 	reset.ack = 1001;
 	packet_build(&reset, &packet);
 	memcpy(words, packet.data + packet.transport, sizeof(words));
-	check = htons(ntohl(words[RESCUE_TCP_CHECK]) >> 16);
+	check = bpf_htons(bpf_ntohl(words[RESCUE_TCP_CHECK]) >> 16);
 	rescue_headers(&headers, &kept, &key, &a.baseline, ipv6);
 	check = rewrite_checksum(check, (uint64_t)rescue_pseudo_difference(&key, &kept, &a.baseline) +
 					rescue_tcp_difference(words, &headers));
-	headers.tcp[RESCUE_TCP_CHECK] |= htonl((uint32_t)ntohs(check) << 16);
+	headers.tcp[RESCUE_TCP_CHECK] |= bpf_htonl((uint32_t)bpf_ntohs(check) << 16);
 	assert_int_equal(expected.len - expected.network, (ipv6 ? 40 : 20) + kept.tcp_len);
 	assert_memory_equal(headers.ip_words, expected.data + expected.network, ipv6 ? 40 : 20);
 	assert_memory_equal(headers.tcp, expected.data + expected.transport, kept.tcp_len);
