@@ -219,4 +219,24 @@ static __always_inline void account_reply(const struct canary_flow_key *key, str
 		account_failure(flow, key, seen.failure, seen.waited_ns, now_ns);
 }
 
+/* Accounts an ICMP error about a request. Where that says that it did not arrive, the client has been refused. */
+static __always_inline void account_icmp(const struct canary_flow_key *key, struct canary_flow *flow,
+					 const struct icmp_error *e)
+{
+	struct observation seen = { .failure = TELEMETRY_NO_FAILURE };
+	struct tally tally;
+	__u64 now_ns;
+	__u32 slot;
+
+	if (!account_tally(flow, &tally, &slot))
+		return;
+	TALLY(&tally, icmp_errors);
+	if (!icmp_is_unreachable(e))
+		return;
+	now_ns = bpf_ktime_get_ns();
+	telemetry_unreachable(flow, e->seq, now_ns, &tally, &seen);
+	if (seen.failure != TELEMETRY_NO_FAILURE)
+		account_failure(flow, key, seen.failure, seen.waited_ns, now_ns);
+}
+
 #endif

@@ -24,6 +24,11 @@ struct forward_meta {
 	__u32 ifindex; /* where to */
 };
 
+enum forward_kind {
+	FORWARD_PACKET = 0, /* of TCP or UDP */
+	FORWARD_ICMP = 1,   /* an error: what it shall become is in the CPU's scratch */
+};
+
 /* What one packet shall become. */
 struct forward_job {
 	struct packet packet;     /* without its pointers */
@@ -34,6 +39,7 @@ struct forward_job {
 	struct canary_endpoint source; /* what it shall carry */
 	struct canary_endpoint destination;
 	struct bpf_fib_lookup fib;
+	__u32 kind;    /* enum forward_kind */
 	__u32 network; /* offsets */
 	__u32 transport;
 	__u32 payload;
@@ -69,6 +75,7 @@ static __always_inline struct forward_job *forward_job(void)
 /* Notes what is known of the packet, its pointers as offsets. */
 static __always_inline void forward_note(struct forward_job *job, const struct packet *p)
 {
+	job->kind = FORWARD_PACKET;
 	job->network = parse_distance(p->start, p->network);
 	job->transport = parse_distance(p->start, p->transport);
 	job->packet.protocol = p->protocol;
@@ -222,11 +229,20 @@ static __always_inline bool forward_rewrite_udp(const struct xdp_md *ctx, const 
 	return true;
 }
 
+static __always_inline bool forward_rewrite_icmp(const struct xdp_md *ctx)
+{
+	struct maps_scratch *room = maps_scratch();
+
+	return room && icmp_write(&room->icmp.error, (void *)(long)ctx->data, (void *)(long)ctx->data_end);
+}
+
 /* Returns false where the packet is too short to hold its headers, which parse.h has ruled out. */
 static __always_inline bool forward_rewrite(const struct xdp_md *ctx, const struct forward_job *job)
 {
 	__u64 difference;
 
+	if (job->kind == FORWARD_ICMP)
+		return forward_rewrite_icmp(ctx);
 	difference = job->packet.ipv6 ? forward_rewrite_ipv6(ctx, job) : forward_rewrite_ipv4(ctx, job);
 	if (!difference)
 		return false;

@@ -127,12 +127,15 @@ static __always_inline int too_big_send_ipv6(struct xdp_md *ctx, const struct et
 	return XDP_TX;
 }
 
-/* Can it be told? Not where headers lie between those that are quoted, or it would rather be cut into fragments. */
+/*
+ * Can it be told? Not where it is an error itself, where headers lie between those that are quoted, or where it would
+ * rather be cut into fragments.
+ */
 static __always_inline bool too_big_can_tell(const struct xdp_md *ctx, const struct forward_job *job)
 {
 	struct iphdr *ip = forward_at(ctx, job->network, sizeof(*ip));
 
-	if (!ip || job->network != sizeof(struct ethhdr))
+	if (!ip || job->kind != FORWARD_PACKET || job->network != sizeof(struct ethhdr))
 		return false;
 	if (job->packet.ipv6)
 		return job->transport == job->network + sizeof(struct ipv6hdr);

@@ -256,6 +256,18 @@ static __always_inline __u64 icmp_change_checksums(struct icmp_error *e, __u64 a
 	return changed;
 }
 
+/* One of the addresses of the error itself. */
+static __always_inline void icmp_change_outer(struct icmp_error *e, __be32 outer[4], const __be32 to[4])
+{
+	__u64 changed = rewrite_difference(outer, to);
+
+	if (e->ipv6) /* the pseudo-header */
+		e->check = rewrite_checksum(e->check, changed);
+	else
+		e->outer.ip_check = rewrite_checksum(e->outer.ip_check, changed);
+	__builtin_memcpy(outer, to, sizeof(e->outer.source));
+}
+
 /*
  * Puts `to` in the place of a quoted address and its port, and in that of an address of the error itself where that is
  * the same. `e` is then what icmp_write() writes.
@@ -266,13 +278,8 @@ static __always_inline void icmp_change(struct icmp_error *e, __be32 quoted[4], 
 	__u64 of_address = rewrite_difference(quoted, to->addr), of_port = (__u16)~*port + to->port;
 	__u64 changed = of_address + of_port + icmp_change_checksums(e, of_address, of_port);
 
-	if (icmp_same(outer, quoted)) {
-		if (e->ipv6)
-			changed += of_address; /* of the pseudo-header */
-		else
-			e->outer.ip_check = rewrite_checksum(e->outer.ip_check, of_address);
-		__builtin_memcpy(outer, to->addr, sizeof(to->addr));
-	}
+	if (icmp_same(outer, quoted))
+		icmp_change_outer(e, outer, to->addr);
 	e->check = rewrite_checksum(e->check, changed);
 	__builtin_memcpy(quoted, to->addr, sizeof(to->addr));
 	*port = to->port;
@@ -288,6 +295,18 @@ static __always_inline void icmp_change_sender(struct icmp_error *e, const struc
 static __always_inline void icmp_change_receiver(struct icmp_error *e, const struct canary_endpoint *to)
 {
 	icmp_change(e, e->inner.destination, &e->destination_port, e->outer.source, to);
+}
+
+/*
+ * The quoted packet was sent by `sender` to `receiver`, and neither network knows an address of the other: whoever
+ * complains, it is `receiver` that does.
+ */
+static __always_inline void icmp_change_both(struct icmp_error *e, const struct canary_endpoint *sender,
+					     const struct canary_endpoint *receiver)
+{
+	icmp_change_sender(e, sender);
+	icmp_change_receiver(e, receiver);
+	icmp_change_outer(e, e->outer.source, receiver->addr);
 }
 
 /* ---- write --------------------------------------------------------------------------------------------------- */

@@ -81,6 +81,23 @@ static __always_inline int nat_find_source(struct forward_job *job, __u64 hash, 
 
 /* ---- the reply ----------------------------------------------------------------------------------------------- */
 
+/* What the backend's reply to the packet that an error quotes would be looked up by. */
+static __always_inline void nat_reply_key_of_error(struct canary_reply_key *key, const struct icmp_error *e)
+{
+	__builtin_memset(key, 0, sizeof(*key));
+	__builtin_memcpy(key->backend, e->inner.destination, sizeof(key->backend));
+	__builtin_memcpy(key->source, e->inner.source, sizeof(key->source));
+	key->backend_port = e->destination_port;
+	key->source_port = e->source_port;
+	key->protocol = e->protocol;
+}
+
+/* Is this flow the one whose replies come to that source? */
+static __always_inline bool nat_owns(const struct canary_flow *flow, const struct canary_reply_key *key)
+{
+	return flow->mode == CANARY_MODE_FULLNAT && flow->source_port == key->source_port;
+}
+
 /* The status of the response that begins here; after a "100 Continue" that travels with it, the one behind. */
 static __always_inline __u32 nat_status(const struct xdp_md *ctx, const struct forward_job *job,
 					const struct canary_flow *flow)
@@ -130,7 +147,7 @@ __attribute__((noinline)) int nat_reply(struct xdp_md *ctx)
 	job->key = reply->flow;
 	nat_reply_addresses(job);
 	flow = bpf_map_lookup_elem(&flows, &job->key);
-	if (flow && flow->mode == CANARY_MODE_FULLNAT && flow->source_port == job->reply_key.source_port)
+	if (flow && nat_owns(flow, &job->reply_key))
 		nat_account(ctx, job, flow);
 	return 0;
 }

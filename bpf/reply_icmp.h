@@ -74,24 +74,6 @@ static __always_inline int reply_icmp_store(struct __sk_buff *skb, const struct 
 	return bpf_skb_store_bytes(skb, e->transport, port, sizeof(port), 0);
 }
 
-static __always_inline void reply_icmp_account(struct icmp_work *work, struct canary_flow *flow)
-{
-	struct observation seen = { .failure = TELEMETRY_NO_FAILURE };
-	__u64 now_ns;
-	struct tally tally;
-	__u32 slot;
-
-	if (!account_tally(flow, &tally, &slot))
-		return;
-	TALLY(&tally, icmp_errors);
-	if (!icmp_is_unreachable(&work->error))
-		return;
-	now_ns = bpf_ktime_get_ns();
-	telemetry_unreachable(flow, work->error.seq, now_ns, &tally, &seen);
-	if (seen.failure != TELEMETRY_NO_FAILURE)
-		account_failure(flow, &work->key, seen.failure, seen.waited_ns, now_ns);
-}
-
 /* Returns 0, also where it is none of ours, or a reason. Global, so that the verifier looks at it once. */
 __noinline int reply_icmp(struct __sk_buff *skb)
 {
@@ -112,7 +94,7 @@ __noinline int reply_icmp(struct __sk_buff *skb)
 	icmp_change_receiver(&work->error, &backend->vip);
 	if (reply_icmp_store(skb, &work->error))
 		return CANARY_REASON_rewrite;
-	reply_icmp_account(work, flow);
+	account_icmp(&work->key, flow, &work->error);
 	return 0;
 }
 

@@ -17,22 +17,6 @@
 #include "split_icmp.h"
 #include "split_rescue.h"
 
-#define SPLIT_PORT_VIP 1
-#define SPLIT_PORT_SOURCE 2
-
-/* Whose may the packet be, by its destination port? */
-static __always_inline __u32 split_port(const struct packet *p)
-{
-	__u32 port = bpf_ntohs(p->destination_port), element = port / 64;
-	struct canary_ports *bits = bpf_map_lookup_elem(&ports, &element);
-	bool tcp = p->protocol == IPPROTO_TCP;
-
-	if (!bits)
-		return 0;
-	return ((tcp ? bits->vip_tcp : bits->vip_udp) >> (port & 63) & 1) * SPLIT_PORT_VIP |
-	       ((tcp ? bits->source_tcp : bits->source_udp) >> (port & 63) & 1) * SPLIT_PORT_SOURCE;
-}
-
 /* Where a packet without a flow goes. Returns 0 or a reason. */
 static __always_inline int split_decide(const struct canary_flow_key *key, struct split_found *found)
 {
@@ -239,7 +223,7 @@ static __always_inline int split_packet(struct xdp_md *ctx)
 	reason = parse_packet(data, data_end, parse_distance(data, data_end), &p);
 	if (reason)
 		return -reason;
-	whose = split_port(&p);
+	whose = split_port_of(p.destination_port, p.protocol);
 	if (!whose)
 		return -CANARY_REASON_not_service;
 	flow_key_from_request(&key, &p);
@@ -274,7 +258,7 @@ int canary_split(struct xdp_md *ctx)
 	if (verdict == -CANARY_REASON_fragment)
 		verdict = -split_fragment(ctx);
 	else if (verdict == -CANARY_REASON_other_protocol)
-		verdict = -split_icmp(ctx);
+		verdict = split_icmp_packet(ctx);
 	if (verdict > 0)
 		return verdict;
 	if (verdict)

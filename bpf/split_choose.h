@@ -8,6 +8,22 @@
 #include "decide.h"
 #include "maps.h"
 
+#define SPLIT_PORT_VIP 1
+#define SPLIT_PORT_SOURCE 2
+
+/* Whose may a packet to this port be? */
+static __always_inline __u32 split_port_of(__be16 port_on_wire, __u8 protocol)
+{
+	__u32 port = bpf_ntohs(port_on_wire), element = port / 64;
+	struct canary_ports *bits = bpf_map_lookup_elem(&ports, &element);
+	bool tcp = protocol == IPPROTO_TCP;
+
+	if (!bits)
+		return 0;
+	return ((tcp ? bits->vip_tcp : bits->vip_udp) >> (port & 63) & 1) * SPLIT_PORT_VIP |
+	       ((tcp ? bits->source_tcp : bits->source_udp) >> (port & 63) & 1) * SPLIT_PORT_SOURCE;
+}
+
 static __always_inline struct canary_service *split_service(const struct canary_flow_key *key)
 {
 	struct canary_endpoint vip;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * ICMP errors at XDP: somebody on the way to the client, or the client itself, complains to the VIP about a reply. The
- * backend that sent it gets the error, about the packet as it sent it; so path-MTU discovery works towards clients.
+ * backend that sent it gets the error, about the packet as it sent it; so path-MTU discovery works towards clients. In
+ * mode fullnat complaints about requests come here, too.
  */
 #ifndef CANARYD_BPF_SPLIT_ICMP_H
 #define CANARYD_BPF_SPLIT_ICMP_H
@@ -9,50 +10,30 @@
 #include "account.h"
 #include "icmp.h"
 #include "maps.h"
+#include "split_icmp_forward.h"
 
-/* Is it sent to whom the quoted packet came from, and can that have been a VIP? */
-static __always_inline bool split_icmp_is_ours(const struct icmp_error *e)
+/* What is left to do about an error, where that is no reason to let it pass untouched. */
+enum split_icmp_next {
+	SPLIT_ICMP_PASS = 0, /* changed */
+	SPLIT_ICMP_TO_BACKEND = -1,
+	SPLIT_ICMP_TO_CLIENT = -2,
+};
+
+/* Is it about a reply of a service? The flow is looked up by the quote. Returns a reason where it is not. */
+static __always_inline int split_icmp_about_reply(struct icmp_work *work, void *data, void *data_end)
 {
-	__u32 port = bpf_ntohs(e->source_port), element = port / 64;
-	struct canary_ports *bits = bpf_map_lookup_elem(&ports, &element);
-
-	if (!bits || !icmp_same(e->outer.destination, e->inner.source))
-		return false;
-	return (e->protocol == IPPROTO_TCP ? bits->vip_tcp : bits->vip_udp) >> (port & 63) & 1;
-}
-
-static __always_inline struct canary_backend *split_icmp_backend(const struct canary_flow *flow)
-{
-	__u32 index = flow->backend;
-	struct canary_backend *backend = bpf_map_lookup_elem(&backends, &index);
-
-	return backend && backend->in_use ? backend : NULL;
-}
-
-/* Returns 0, or the reason why the packet passes untouched. Global, so that the verifier looks at it once. */
-__noinline int split_icmp(struct xdp_md *ctx)
-{
-	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
-	struct maps_scratch *room = maps_scratch();
-	struct icmp_work *work = room ? &room->icmp : NULL;
 	struct canary_backend *backend;
 	struct canary_flow *flow;
 	struct tally tally;
-	int reason;
 	__u32 slot;
 
-	if (!work)
-		return CANARY_REASON_other_protocol;
-	reason = icmp_parse(data, data_end, &work->error);
-	if (reason)
-		return reason;
-	if (!split_icmp_is_ours(&work->error))
-		return CANARY_REASON_not_service;
 	icmp_key_of_reply(work);
 	flow = bpf_map_lookup_elem(&flows, &work->key);
+	if (flow && flow->mode == CANARY_MODE_FULLNAT)
+		return SPLIT_ICMP_TO_BACKEND;
 	if (!flow || flow->mode != CANARY_MODE_DNAT)
 		return CANARY_REASON_icmp_no_flow;
-	backend = split_icmp_backend(flow);
+	backend = split_backend(flow->backend);
 	if (!backend)
 		return CANARY_REASON_no_backend;
 	icmp_change_sender(&work->error, &backend->endpoint);
@@ -60,7 +41,44 @@ __noinline int split_icmp(struct xdp_md *ctx)
 		return CANARY_REASON_rewrite;
 	if (account_tally(flow, &tally, &slot))
 		TALLY(&tally, icmp_errors);
-	return 0;
+	return SPLIT_ICMP_PASS;
+}
+
+/* Returns enum split_icmp_next, or the reason why the packet passes untouched. Global: verified by itself. */
+__noinline int split_icmp(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
+	struct maps_scratch *room = maps_scratch();
+	struct icmp_work *work = room ? &room->icmp : NULL;
+	__u32 whose;
+	int reason;
+
+	if (!work)
+		return CANARY_REASON_other_protocol;
+	reason = icmp_parse(data, data_end, &work->error);
+	if (reason)
+		return reason;
+	if (!icmp_same(work->error.outer.destination, work->error.inner.source)) /* somebody else's error */
+		return CANARY_REASON_not_service;
+	whose = split_port_of(work->error.source_port, work->error.protocol);
+	reason = whose & SPLIT_PORT_VIP ? split_icmp_about_reply(work, data, data_end) : CANARY_REASON_not_service;
+	if (whose & SPLIT_PORT_SOURCE && (reason == CANARY_REASON_not_service || reason == CANARY_REASON_icmp_no_flow))
+		return SPLIT_ICMP_TO_CLIENT;
+	return reason;
+}
+
+/* Returns a verdict, or a negative reason why the packet passes untouched. */
+static __always_inline int split_icmp_packet(struct xdp_md *ctx)
+{
+	int next = split_icmp(ctx);
+
+	if (next == SPLIT_ICMP_TO_BACKEND)
+		next = split_icmp_to_backend();
+	else if (next == SPLIT_ICMP_TO_CLIENT)
+		next = split_icmp_to_client();
+	else
+		return -next;
+	return next ? -next : forward(ctx);
 }
 
 #endif

@@ -1,0 +1,230 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Mode fullnat, and what goes wrong on the way: path-MTU discovery over links of 1,280 bytes on both sides of the splitter
+# and in both directions; ports and hosts that are unreachable. Both families.
+#
+#   far 198.51.100.2 --(1280)-- client ----- node --(1280)-- b1
+#       2001:db8:f::2                         `----- b2 --(1280)-- deep 203.0.113.2
+#                                                                       2001:db8:d::2
+# Who is at a narrow link says all the same that it takes segments of 1,460 bytes: nothing but ICMP tells the truth.
+set -u
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+far4=198.51.100.2 far6=2001:db8:f::2 deep4=203.0.113.2 deep6=2001:db8:d::2
+source4=10.77.0.21 source6=fd00:77::21
+near4=${LAB_CLIENTS4[15]} near6=${LAB_CLIENTS6[15]} # on the clients' link: out where it came in
+
+narrow() { lab_ns "$1" ip link set "$2" mtu 1280 && lab_ns "$3" ip link set "$4" mtu 1280; }
+
+routes() {
+	lab_ns "$1" ip route replace default via "$2" advmss 1460 && lab_ns "$1" ip -6 route replace default via "$3" advmss 1440
+}
+
+edges_up() {
+	lab_prepare_ns far && lab_prepare_ns deep &&
+		lab_veth far far0 "$far4/24" "$far6/64" client to-far 198.51.100.1/24 2001:db8:f::1/64 &&
+		lab_veth deep deep0 "$deep4/24" "$deep6/64" b2 to-deep 203.0.113.1/24 2001:db8:d::1/64 &&
+		narrow far far0 client to-far && narrow deep deep0 b2 to-deep && narrow b1 eth0 node to-b1 &&
+		routes far 198.51.100.1 2001:db8:f::1 && routes deep 203.0.113.1 2001:db8:d::1 && routes b1 10.77.1.1 fd00:77:1::1
+}
+
+# XDP sends: on a veth that reaches a peer who polls (GRO), and by XDP_TX one who has a program of its own.
+node_up() {
+	local ns
+	for ns in client node b2; do
+		lab_ns "$ns" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 || return 1
+	done
+	lab_ns node ip -batch - <<-END &&
+		address add $source4/32 dev lo
+		address add $source6/128 dev lo nodad
+		route add 198.51.100.0/24 via ${LAB_CLIENTS4[0]}
+		route add 2001:db8:f::/64 via ${LAB_CLIENTS6[0]}
+		route add 203.0.113.0/24 via 10.77.2.2
+		route add 2001:db8:d::/64 via fd00:77:2::2
+		route add 10.77.9.0/24 via 10.77.2.2
+		route add fd00:77:9::/64 via fd00:77:2::2
+	END
+		lab_ns b2 ip route add unreachable 10.77.9.0/24 && lab_ns b2 ip -6 route add unreachable fd00:77:9::/64 &&
+		lab_xdp client client0 lab_pass && lab_ns b1 ethtool -K eth0 gro on && lab_ns b2 ethtool -K eth0 gro on
+}
+
+# ---- versions ----
+
+write_config() {
+	lab_config | sed 's/^interfaces:.*/interfaces: [node0, to-b1, to-b2]/'
+	cat <<-END
+		max_versions: 32
+		max_backends: 64
+		judge: {no_data_s: 3600, warmup_s: 86400}
+		services:
+	END
+	service deep "$LAB_VIP4:80" tcp "$source4" "$deep4:8080"
+	service deep6 "[$LAB_VIP6]:80" tcp "$source6" "[$deep6]:8080"
+	service narrow "$LAB_VIP4:81" tcp "$source4" 10.77.1.2:8080
+	service narrow6 "[$LAB_VIP6]:81" tcp "$source6" "[fd00:77:1::2]:8080"
+	service wide "$LAB_VIP4:82" tcp "$source4" 10.77.2.2:8080
+	service wide6 "[$LAB_VIP6]:82" tcp "$source6" "[fd00:77:2::2]:8080"
+	service datagrams "$LAB_VIP4:53" udp "$source4" 10.77.1.2:8300 10.77.2.2:8300 "$deep4:8300"
+	service datagrams6 "[$LAB_VIP6]:53" udp "$source6" "[fd00:77:1::2]:8300" "[fd00:77:2::2]:8300" "[$deep6]:8300"
+	service closed "$LAB_VIP4:90" udp "$source4" 10.77.2.2:8390
+	service closed6 "[$LAB_VIP6]:90" udp "$source6" "[fd00:77:2::2]:8390"
+	service near "$LAB_VIP4:91" udp "$source4" "$near4:8390"
+	service near6 "[$LAB_VIP6]:91" udp "$source6" "[$near6]:8390"
+	service nowhere "$LAB_VIP4:92" tcp "$source4" 10.77.9.9:80
+	service nowhere6 "[$LAB_VIP6]:92" tcp "$source6" "[fd00:77:9::9]:80"
+}
+
+# service NAME VIP PROTOCOL SOURCE BACKEND…: with one version of the same name
+service() {
+	local name=$1 vip=$2 protocol=$3 source=$4
+	shift 4
+	cat <<-END
+		  - name: $name
+		    vip: '$vip'
+		    protocol: $protocol
+		    mode: fullnat
+		    source_addresses: ["$source"]
+		    syn_timeout_s: 60
+		    response_timeout_s: 60
+		    baseline: $name
+		    versions: [{name: $name, backends: [$(printf '"%s", ' "$@")]}]
+	END
+}
+
+# serve_files NS ADDRESS4 ADDRESS6: nginx there, with a large file, that takes uploads
+serve_files() {
+	local ns=$1 dir="$LAB_DIR/nginx-$1"
+	mkdir -p "$dir/root/upload"
+	ln -s "$LAB_DIR/large" "$dir/root/large"
+	cat >"$dir/nginx.conf" <<-END
+		worker_processes 1;
+		daemon off;
+		user root;
+		pid $dir/pid;
+		error_log $dir/error.log notice;
+		events { }
+		http {
+			access_log off;
+			client_body_temp_path $dir/body;
+			proxy_temp_path $dir/proxy;
+			fastcgi_temp_path $dir/fastcgi;
+			uwsgi_temp_path $dir/uwsgi;
+			scgi_temp_path $dir/scgi;
+			client_max_body_size 64m;
+			server {
+				listen $2:8080;
+				listen [$3]:8080;
+				root $dir/root;
+				location /upload { dav_methods PUT; }
+			}
+		}
+	END
+	lab_start "nginx-$ns" "$ns" nginx -e "$dir/error.log" -c "$dir/nginx.conf"
+	lab_wait_for 10 "nginx in $ns" lab_ns "$ns" curl --silent --fail --head "http://$2:8080/large" ||
+		bail "nginx does not start: $(cat "$dir/error.log")"
+}
+
+serve_datagrams() {
+	lab_start "$1" "$2" "$LAB_BUILD/lab-server" --name "$1" --control "$LAB_DIR/$1.control" --udp --base-ms 1 \
+		--listen "$3:8300" --listen "[$4]:8300"
+	lab_wait_for 10 "$1 to serve" lab_tell "$1" stats || bail "lab-server does not start"
+}
+
+start_servers() {
+	head -c 1000000 /dev/urandom >"$LAB_DIR/large"
+	serve_files b1 10.77.1.2 fd00:77:1::2
+	serve_files b2 10.77.2.2 fd00:77:2::2
+	serve_files deep "$deep4" "$deep6"
+	serve_datagrams s1 b1 10.77.1.2 fd00:77:1::2
+	serve_datagrams s2 b2 10.77.2.2 fd00:77:2::2
+	serve_datagrams s3 deep "$deep4" "$deep6"
+}
+
+# ---- path MTU, TCP ----
+
+counted() { lab_kernel "$1" | jq ".$2"; }
+reason() { lab_pinned reasons | jq --arg name "$1" '[.[].formatted.values[].value[$name]] | add'; }
+
+# knows NS ADDRESS [SOURCE]: it has been told of a narrow link on the way there
+knows() { lab_ns "$1" ip route get "$2" | grep -q 'mtu 1280'; }
+
+# upload VERSION VIP NS: from the client to a backend there
+upload() {
+	check "upload to $1 over the narrow link" lab_ns client curl --silent --show-error --fail --max-time 60 \
+		--upload-file "$LAB_DIR/large" "http://$2/upload/$1"
+	check "$1 has it whole" cmp "$LAB_DIR/large" "$LAB_DIR/nginx-$3/root/upload/$1"
+}
+
+# download VERSION VIP: to the far client
+download() {
+	check "download from $1 over the narrow link" lab_ns far curl --silent --show-error --fail --max-time 60 \
+		--output "$LAB_DIR/got-$1" "http://$2/large"
+	check "$1: it is whole" cmp "$LAB_DIR/large" "$LAB_DIR/got-$1"
+	check_within "$1: ICMP errors translated" "$(counted "$1" icmp_errors)" 1 1000
+}
+
+forget_routes() {
+	local ns
+	for ns in far client node b1 b2 deep; do
+		lab_ns "$ns" ip route flush cache && lab_ns "$ns" ip -6 route flush cache || bail "the routes of $ns are not forgotten"
+	done
+}
+
+# The narrow link behind a router: its error is translated. At the node's own interface: the node tells the client.
+test_tcp() {
+	upload deep "$LAB_VIP4:80" deep
+	check_within "deep: ICMP errors translated" "$(counted deep icmp_errors)" 1 1000
+	check "the client knows the way to the VIP" knows client "$LAB_VIP4"
+	upload deep6 "[$LAB_VIP6]:80" deep
+	check_within "deep6: ICMP errors translated" "$(counted deep6 icmp_errors)" 1 1000
+	check "the client knows the way to the VIP, IPv6" knows client "$LAB_VIP6"
+	forget_routes
+	upload narrow "$LAB_VIP4:81" b1
+	upload narrow6 "[$LAB_VIP6]:81" b1
+	check_within "the node told the client" "$(reason too_big)" 2 1000
+	download wide "$LAB_VIP4:82"
+	check "the backend knows the way to its client" knows b2 "$source4"
+	download wide6 "[$LAB_VIP6]:82"
+	check "the backend knows the way to its client, IPv6" knows b2 "$source6"
+	check_equal "no TCP connection failed" "$(lab_kernel | jq '.refused + .syn_timeout + .reset_before_response + .empty_close')" 0
+}
+
+# ---- unreachable ----
+
+# refused VERSION VIP SOURCE: the client is told at once, and the kernel has counted it. Each datagram has a port of its own:
+# one that is drawn twice is no new connection.
+refused() {
+	local version=$1 vip=$2
+	load --to "$vip" --source "$3" --source-ports 20001-20030 --udp --rate 100 --count 30 --timeout 30
+	check_equal "$version: 30 datagrams are refused" "$(of "$REPORT" '[.refused, .response_timeouts]')" '[30,0]'
+	check_equal "$version: the kernel counted exactly that" \
+		"$(lab_kernel "$version" | jq -c '[.connections, .requests, .refused, .icmp_errors, .response_timeout]')" '[30,30,30,30,0]'
+}
+
+# A connection whose SYN nobody delivers: refused once, also where the client's kernel tries again before it gives up.
+unreachable() {
+	local version=$1 vip=$2
+	load --to "$vip" --rate 10 --count 2 --timeout 30
+	check_equal "$version: 2 connections find nobody" "$(of "$REPORT" '[.unreachable, .connect_timeouts]')" '[2,0]'
+	check_equal "$version: the kernel counted them as refused" \
+		"$(lab_kernel "$version" | jq -c '[.connections, .refused]')" '[2,2]'
+}
+
+test_unreachable() {
+	refused closed "$LAB_VIP4:90" "${LAB_CLIENTS4[0]}"
+	refused closed6 "[$LAB_VIP6]:90" "${LAB_CLIENTS6[0]}"
+	refused near "$LAB_VIP4:91" "${LAB_CLIENTS4[0]}"
+	refused near6 "[$LAB_VIP6]:91" "${LAB_CLIENTS6[0]}"
+	unreachable nowhere "$LAB_VIP4:92"
+	unreachable nowhere6 "[$LAB_VIP6]:92"
+}
+
+lab_up fullnaticmp routed || bail "the lab does not come up"
+edges_up && node_up || bail "the network is not ready"
+start_servers
+write_config >"$LAB_DIR/canaryd.yaml"
+lab_canaryd "$LAB_DIR/canaryd.yaml" || bail "canaryd does not start"
+test_tcp
+test_unreachable
+plan
