@@ -18,6 +18,7 @@
 #include "user/address.h"
 #include "user/blackout.h"
 #include "user/cohort.h"
+#include "user/config_health.h"
 #include "user/config_sli.h"
 #include "user/judge_config.h"
 
@@ -242,6 +243,8 @@ struct config_service {
 	struct config_rollout rollout;
 	struct config_breaker breaker;
 	bool rescue;
+	struct config_health health;
+	struct config_outlier outlier;
 	struct config_blackout *blackouts; /* beside those of struct config */
 	uint32_t blackouts_count;
 	struct config_hook *hooks;

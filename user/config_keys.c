@@ -346,6 +346,10 @@ _Static_assert(offsetof(struct config_source, address) == 0, "the text comes fir
 	  NULL, 0, 0, &breaker_keys, "when the kernel takes a canary's new flows away by itself")                   \
 	X(CYAML_FIELD_BOOL("rescue", MAY, struct config_service, rescue),                                           \
 	  "true", 0, 0, NULL, "a TCP connection that the canary refuses or leaves unanswered goes to the baseline") \
+	X(CYAML_FIELD_MAPPING("health", MAY, struct config_service, health, config_health_keys_fields),             \
+	  NULL, 0, 0, &config_health_keys, "how its backends are asked whether they are well")                      \
+	X(CYAML_FIELD_MAPPING("outlier", MAY, struct config_service, outlier, config_outlier_keys_fields),          \
+	  NULL, 0, 0, &config_outlier_keys, "when a backend is taken out by what becomes of its flows")             \
 	X(CYAML_FIELD_SEQUENCE("blackouts", LIST | MAY, struct config_service, blackouts, &blackout_value, 0,       \
 			       CONFIG_BLACKOUTS_MAX),                                                               \
 	  NULL, 0, 0, &blackout_keys, "when nothing of this service moves up, and its alerts are silent")           \

@@ -33,6 +33,10 @@ extern const struct config_table config_keys;      /* the whole file */
 extern const struct config_table config_step_keys; /* a step of a rollout */
 extern const struct config_table config_judge_keys;
 extern const cyaml_schema_field_t config_judge_keys_fields[]; /* the same's, for libcyaml */
+extern const struct config_table config_health_keys;
+extern const cyaml_schema_field_t config_health_keys_fields[];
+extern const struct config_table config_outlier_keys;
+extern const cyaml_schema_field_t config_outlier_keys_fields[];
 extern const cyaml_schema_value_t config_schema;   /* the whole file, for libcyaml */
 
 /* A scalar's value; which member, the schema's type says. */

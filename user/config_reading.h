@@ -74,6 +74,8 @@ void config_rules_alerts(const struct config *config, struct config_problems *pr
 
 void config_rules_slis(struct config *config, uint32_t service, struct config_problems *problems);
 
+void config_rules_health(struct config_service *service, uint32_t index, struct config_problems *problems);
+
 void config_rules_cohorts(struct config_service *service, uint32_t index, struct config_problems *problems);
 
 /* Reports a name that is none. */

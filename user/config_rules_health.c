@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The rules of health checks: each type has what it needs, and a status can be read. */
+#include "user/config_reading.h"
+
+#include <ctype.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* "200", or "200-399". False: it is neither. */
+static bool read_status(struct config_health *health)
+{
+	const char *text = health->status;
+	char *end;
+	long low, high;
+
+	if (!isdigit((unsigned char)*text))
+		return false;
+	low = high = strtol(text, &end, 10);
+	if (*end == '-' && isdigit((unsigned char)end[1]))
+		high = strtol(end + 1, &end, 10);
+	if (*end || low < 100 || high > 599 || low > high)
+		return false;
+	health->status_low = low;
+	health->status_high = high;
+	return true;
+}
+
+static void check_http(struct config_health *health, struct config_problems *problems, const char *path)
+{
+	if (health->path[0] != '/')
+		config_problem(problems, path, "path \"%s\" is not one (begin it with /)", health->path);
+	if (!read_status(health))
+		config_problem(problems, path, "status \"%s\" is not one (write \"200\", or \"200-399\")", health->status);
+}
+
+static void check_type(struct config_service *service, struct config_problems *problems, const char *path)
+{
+	struct config_health *health = &service->health;
+	bool exec = health->type == CONFIG_HEALTH_EXEC;
+	bool connects = health->type == CONFIG_HEALTH_TCP || health->type == CONFIG_HEALTH_HTTP;
+
+	if (exec && !*health->command)
+		config_problem(problems, path, "type exec has no command (name one)");
+	if (!exec && *health->command)
+		config_problem(problems, path, "has a command that nobody runs (write type: exec)");
+	if (connects && service->protocol == IPPROTO_UDP && !health->port)
+		config_problem(problems, path, "a datagram service takes no connections (name the port of one that does, "
+			       "or write type: exec)");
+	check_http(health, problems, path);
+}
+
+void config_rules_health(struct config_service *service, uint32_t index, struct config_problems *problems)
+{
+	char path[CONFIG_PLACE_MAX];
+
+	snprintf(path, sizeof(path), "services[%u].health", index);
+	check_type(service, problems, path);
+	snprintf(path, sizeof(path), "services[%u].outlier", index);
+	if (service->outlier.max_ejection_s < service->outlier.ejection_s)
+		config_problem(problems, path, "max_ejection_s %.10g is less than ejection_s %.10g (raise it)",
+			       service->outlier.max_ejection_s, service->outlier.ejection_s);
+}
