@@ -62,12 +62,32 @@ static __always_inline void sweep_count_failure(const struct canary_flow *flow, 
 	}
 }
 
-static __always_inline void sweep_count_removed(void)
+static __always_inline void sweep_remove(const struct canary_flow_key *key)
 {
 	struct canary_flow_table *table = account_table();
 
-	if (table)
+	if (!bpf_map_delete_elem(&flows, key) && table)
 		__sync_fetch_and_add(&table->removed, 1);
+}
+
+/* Its backend is to have no flows any more. */
+static __always_inline bool sweep_is_drained(const struct canary_flow *flow)
+{
+	__u32 index = flow->backend;
+	struct canary_backend *backend = bpf_map_lookup_elem(&backends, &index);
+
+	return backend && backend->ends_flows && !(flow->sweep_flags & CANARY_SWEEP_CLOSED);
+}
+
+static __always_inline void sweep_count_drained(const struct canary_flow *flow)
+{
+	struct tally tally;
+	__u32 slot;
+
+	if (!account_tally(flow, &tally, &slot))
+		return;
+	__sync_fetch_and_add(&tally.version->drained, 1);
+	__sync_fetch_and_add(&tally.backend->drained, 1);
 }
 
 static __always_inline void sweep_failure(const struct canary_flow *flow, const struct canary_flow_key *key,
@@ -100,9 +120,12 @@ int canary_sweep(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	now_ns = bpf_ktime_get_ns();
 	action = sweep_flow(flow, &limits, now_ns);
+	if (action != SWEEP_REMOVE && sweep_is_drained(flow)) {
+		sweep_count_drained(flow);
+		action = SWEEP_REMOVE;
+	}
 	if (action == SWEEP_REMOVE) {
-		if (!bpf_map_delete_elem(&flows, &key))
-			sweep_count_removed();
+		sweep_remove(&key);
 		return 0;
 	}
 	if (action != SWEEP_KEEP)

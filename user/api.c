@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "user/api_answer.h"
+#include "user/api_backends.h"
 #include "user/api_cohorts.h"
 #include "user/error.h"
 #include "user/view.h"
@@ -319,12 +320,16 @@ static void post_service(struct api *api, const struct http_request *request, co
 		say_mute(api, service, slash[1] == 'm', request, response);
 		return;
 	}
+	if (api_backends_verb(slash + 1)) {
+		api_backends(api, service, slash + 1, request, response);
+		return;
+	}
 	if (gave_up_start(service, slash + 1, response))
 		return;
 	r = operate(service->rollout, slash + 1, &error);
 	if (r == -ENOSYS)
-		api_answer_error(response, 404, "not_found", "there is no such verb (pause, resume, promote, abort, undo or "
-				 "reset-breaker)");
+		api_answer_error(response, 404, "not_found", "there is no such verb (pause, resume, promote, abort, undo, "
+				 "reset-breaker, drain or undrain)");
 	else if (r)
 		api_answer_errno(response, r == -EINVAL ? -EBUSY : r, error);
 	else

@@ -182,6 +182,10 @@ static int open_service(struct daemon *daemon, size_t s, char **ret_error)
 			service->config, &service->cohorts, ret_error);
 	if (r)
 		return r;
+	r = daemon_open_rotation(daemon, service);
+	if (r)
+		return error_set(ret_error, r, "cannot write the backends of service %s to the kernel: %s",
+				 service->config->name, strerror(-r));
 	daemon_restore_mutes(daemon, service);
 	if (daemon_open_slis(daemon, service) || daemon_open_hooks(daemon, service, &environment.gates))
 		return error_set(ret_error, -ENOMEM, "out of memory");
@@ -238,6 +242,7 @@ int daemon_new(struct config *config, sd_event *event, struct daemon **ret, char
 		return error_set(ret_error, -ENOMEM, "out of memory");
 	}
 	daemon->config = config;
+	daemon->event = event;
 	daemon->state_dir_lock = -1;
 	daemon->started_ns = daemon_monotonic_ns();
 	read_boot_id(daemon);
@@ -274,6 +279,7 @@ struct daemon *daemon_free(struct daemon *daemon)
 	for (size_t s = 0; s < daemon->n_services; s++) {
 		if (daemon->services[s].rollout)
 			daemon_keep_looks(daemon, &daemon->services[s], true);
+		daemon_close_rotation(daemon, &daemon->services[s]);
 		hooks_free(daemon->services[s].hooks);
 		external_free(daemon->services[s].external);
 		rollout_close(daemon->services[s].rollout);
@@ -317,10 +323,12 @@ static void sweep(struct daemon *daemon)
 		return;
 	capacity_begin(&daemon->capacity, daemon->datapath, daemon->inventory);
 	r = datapath_sweep(daemon->datapath);
-	if (!r)
+	if (!r) {
 		capacity_end(&daemon->capacity, daemon->datapath, daemon->inventory, began_ns);
-	if (r)
+		daemon->sweeps++;
+	} else {
 		log_warning("cannot sweep the flow table: %s; timeouts stay uncounted meanwhile", strerror(-r));
+	}
 	took_ns = daemon_monotonic_ns() - began_ns;
 	daemon->next_sweep_ns = began_ns + took_ns * SWEEP_SHARE;
 }
@@ -398,6 +406,7 @@ static void tick_service(struct daemon *daemon, struct daemon_service *service)
 	sampler_read(service->sampler, view.baseline, view.canary, view.weight_applied, now_ns, &service->sample);
 	service->sample.asleep_ns = daemon->asleep_ns;
 	daemon_tick_mutes(daemon, service);
+	daemon_tick_rotation(daemon, service, &view);
 	daemon_look(service, &view);
 	begin_record(daemon, service, &view);
 	r = rollout_tick(service->rollout, &service->sample, unix_s, &error);

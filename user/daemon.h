@@ -16,8 +16,10 @@
 #include "user/inventory.h"
 #include "user/journal.h"
 #include "user/mutes.h"
+#include "user/prober.h"
 #include "user/recorder.h"
 #include "user/rollout.h"
+#include "user/rotation.h"
 #include "user/sampler.h"
 
 #define DAEMON_FAILED_FLOWS 64 /* samples kept of each service */
@@ -49,6 +51,9 @@ struct daemon_service {
 	const struct inventory_service *inventory; /* of the present inventory */
 	struct sampler *sampler;
 	struct cohorts *cohorts;
+	struct rotation *rotation;
+	struct prober *prober;
+	uint64_t no_backend_ns; /* since when the canary has had none to use; 0: it has */
 	struct hooks *hooks;
 	struct external *external;
 	struct mutes mutes; /* of its SLIs, by operators */
@@ -68,6 +73,7 @@ struct daemon_service {
 };
 
 struct daemon {
+	sd_event *event;
 	struct fetch *fetch;
 	struct command_runner *commands;
 	struct unit_bus *unit_bus;    /* NULL: no systemd here */
@@ -85,6 +91,7 @@ struct daemon {
 	char boot_id[40];
 	uint64_t started_ns;
 	uint64_t next_sweep_ns;
+	uint64_t sweeps; /* finished */
 	struct capacity capacity;
 	uint64_t tick_took_ns; /* the last one */
 	uint64_t ahead_ns;     /* of the monotonic clock is the one that goes on in a suspended host */
@@ -145,6 +152,16 @@ int daemon_resolve_reports(struct daemon *daemon, const json_t *body, uint32_t u
  */
 int daemon_mute(struct daemon *daemon, struct daemon_service *service, const char *sli, double for_s, uid_t uid,
 		char **ret_error);
+
+/*
+ * An operator's word: the backend gets no new flows, and after deadline_s (INFINITY: never) those it has left are taken
+ * away; or it gets new ones again. In the journal before it counts. *ret is the backend. -ENOENT: there is no such
+ * backend; -EBUSY: it is the baseline's last one and `force` is not set, or it is not drained; or the journal's errors.
+ */
+int daemon_drain(struct daemon *daemon, struct daemon_service *service, const char *address, double deadline_s,
+		 bool force, struct rotation_entry **ret, char **ret_error);
+int daemon_undrain(struct daemon *daemon, struct daemon_service *service, const char *address,
+		   struct rotation_entry **ret, char **ret_error);
 
 /* Gives up a start that waits for hooks: its `started` is called with -EBUSY. Whether there was one. */
 bool daemon_abort_start(struct daemon_service *service);

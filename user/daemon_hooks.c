@@ -83,7 +83,7 @@ static void note_force(struct daemon_service *service, double now_s)
 static int begin(struct daemon_service *service, const char *canary, bool replace, char **ret_error)
 {
 	double now_s = daemon_unix_s();
-	int r = daemon_refuse_reported(service, canary, ret_error);
+	int r = daemon_refuse_reported(service, canary, ret_error) ?: daemon_refuse_unwell(service, canary, ret_error);
 
 	if (!r && replace)
 		r = rollout_supersede(service->rollout, canary, now_s, ret_error);
@@ -179,7 +179,8 @@ int daemon_start_rollout(struct daemon_service *service, const struct daemon_sta
 				 service->config->name);
 	r = rollout_propose(service->rollout, start->canary, start->replace, daemon_unix_s(), &decision, &steps, ret_error);
 	if (!r)
-		r = daemon_refuse_reported(service, start->canary, ret_error);
+		r = daemon_refuse_reported(service, start->canary, ret_error) ?:
+		    daemon_refuse_unwell(service, start->canary, ret_error);
 	if (!r)
 		r = daemon_check_plan(service, start->force, ret_error);
 	if (r)

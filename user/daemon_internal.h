@@ -17,6 +17,32 @@ void daemon_open_host(struct daemon *daemon, sd_event *event);
 /* Makes what looks at the service's SLIs beyond the packet. 0 or -ENOMEM. */
 int daemon_open_slis(struct daemon *daemon, struct daemon_service *service);
 
+/*
+ * Makes the service's rotation, as the journal has it, and writes its tables. Errors as datapath.h has them. The other
+ * keeps it in the journal and frees it.
+ */
+int daemon_open_rotation(struct daemon *daemon, struct daemon_service *service);
+void daemon_close_rotation(struct daemon *daemon, struct daemon_service *service);
+
+struct daemon_rotation {
+	struct rotation *rotation;
+	struct prober *prober;
+};
+
+/*
+ * Writes the tables of another configuration's inventory, with what is known of the service's backends; *ret, also on
+ * failure, is for daemon_swap_rotation(), which makes it the service's where `take` is set, and frees the other one.
+ */
+int daemon_prepare_rotation(struct daemon *daemon, struct daemon_service *service, const struct config_service *config,
+			    struct inventory *inventory, struct daemon_rotation *ret);
+void daemon_swap_rotation(struct daemon_service *service, struct daemon_rotation *with, bool take);
+
+/* Asks backends that are due, looks at their flows, decides who gets new ones; tells the rollout of a canary without any. */
+void daemon_tick_rotation(struct daemon *daemon, struct daemon_service *service, const struct rollout_view *view);
+
+/* -EBUSY, with the reasons: no backend of `canary` is well, so it is not to be started. */
+int daemon_refuse_unwell(const struct daemon_service *service, const char *canary, char **ret_error);
+
 /* Puts into the service's sample what is known of them now, and begins the looks that are due. */
 void daemon_look(struct daemon_service *service, const struct rollout_view *rollout);
 

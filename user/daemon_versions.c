@@ -95,6 +95,7 @@ static int keep_version(struct daemon *daemon, const char *service, const char *
 static int replace_inventory(struct daemon *daemon, const struct config *config, char **ret_error)
 {
 	struct sampler *samplers[CONFIG_SERVICES_MAX] = {};
+	struct daemon_rotation rotations[CONFIG_SERVICES_MAX] = {};
 	struct inventory *inventory = NULL;
 	int r = inventory_new(daemon->datapath, config, &inventory, ret_error);
 
@@ -105,11 +106,17 @@ static int replace_inventory(struct daemon *daemon, const struct config *config,
 		if (!samplers[s])
 			r = error_set(ret_error, -ENOMEM, "out of memory");
 	}
+	for (size_t s = 0; !r && s < daemon->n_services; s++) {
+		r = daemon_prepare_rotation(daemon, &daemon->services[s], &config->services[s], inventory, &rotations[s]);
+		if (r)
+			error_set(ret_error, r, "cannot write the backends to the kernel: %s", strerror(-r));
+	}
 	if (!r)
 		r = inventory_publish(daemon->datapath, config, inventory, ret_error);
 	for (size_t s = 0; s < daemon->n_services; s++) {
 		struct daemon_service *service = &daemon->services[s];
 
+		daemon_swap_rotation(service, &rotations[s], !r);
 		if (r) {
 			sampler_free(samplers[s]);
 			continue;

@@ -89,6 +89,9 @@ int datapath_set_backend(struct datapath *datapath, uint32_t index, const struct
 int datapath_get_backend(const struct datapath *datapath, uint32_t index, struct canary_backend *ret);
 int datapath_delete_backend(struct datapath *datapath, uint32_t index);
 
+/* Whether sweeps take a backend's flows away from now on: the next packet of each is decided anew. */
+int datapath_end_flows(struct datapath *datapath, uint32_t backend, bool end);
+
 /* The addresses that forwarded packets carry, by index; all 0: none. */
 int datapath_set_source(struct datapath *datapath, uint32_t index, const struct canary_source *source);
 int datapath_get_source(const struct datapath *datapath, uint32_t index, struct canary_source *ret);

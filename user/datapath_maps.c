@@ -113,6 +113,17 @@ int datapath_delete_backend(struct datapath *datapath, uint32_t index)
 	return r == -ENOENT ? 0 : r;
 }
 
+int datapath_end_flows(struct datapath *datapath, uint32_t backend, bool end)
+{
+	struct canary_backend there;
+	int r = datapath_get_backend(datapath, backend, &there);
+
+	if (r || there.ends_flows == end)
+		return r;
+	there.ends_flows = end;
+	return bpf_map_update_elem(datapath->map.backends, &backend, &there, BPF_ANY);
+}
+
 int datapath_set_source(struct datapath *datapath, uint32_t index, const struct canary_source *source)
 {
 	return bpf_map_update_elem(datapath->map.sources, &index, source, BPF_ANY);

@@ -119,6 +119,8 @@ static int set_method(struct fetch_job *job, const struct fetch_request *request
 	bool is_get = request->method ? !strcmp(request->method, "GET") : !request->body;
 	bool is_https = !strncasecmp(request->url, "https:", 6);
 
+	if (is_get && !request->body && request->stays)
+		return 0;
 	if (is_get && !request->body) {
 		curl_easy_setopt(job->easy, CURLOPT_FOLLOWLOCATION, 1L);
 		curl_easy_setopt(job->easy, CURLOPT_MAXREDIRS, REDIRECTS_MAX);

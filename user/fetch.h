@@ -9,6 +9,7 @@
 #ifndef CANARYD_FETCH_H
 #define CANARYD_FETCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
@@ -38,6 +39,7 @@ struct fetch_request {
 	size_t body_size;
 	uint64_t timeout_ms; /* from fetch_start() to the last byte; 0: FETCH_TIMEOUT_MS_DEFAULT */
 	size_t max_bytes;    /* of the answer's body; 0: FETCH_BYTES_DEFAULT */
+	bool stays;          /* a GET follows no redirect, too: a 3xx is its answer */
 };
 
 /* Valid while the callback runs. */

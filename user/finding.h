@@ -155,6 +155,8 @@ struct finding {
 	bool gate_refused;      /* for the caller: it has said no, or nothing for long: the rollout is held by it */
 	enum finding_say alert; /* for the caller: what others report of the canary: hold, or roll back */
 	char alert_why[FINDING_REASON]; /* for the caller: and their words */
+	enum finding_say backends; /* for the caller: the canary has none for new flows: hold, or it has failed */
+	char backends_why[FINDING_REASON]; /* for the caller: and why */
 	bool gate_failed;       /* for the caller: it has said no, and is not asked again */
 	bool blackout;          /* for the caller: a blackout window is open: nothing moves up */
 	char blackout_until[20]; /* for the caller: when it ends, local time */

@@ -220,17 +220,20 @@ static int place_all(struct inventory *inventory, struct tables *tables, struct 
 
 /* ---- writing ------------------------------------------------------------------------------------------------ */
 
-static int write_maglev(struct datapath *datapath, const struct inventory_version *version)
+int inventory_write_table(struct datapath *datapath, const struct inventory_version *version)
 {
 	struct maglev_backend *backends = calloc(version->n_backends + 1, sizeof(*backends));
 	canary_maglev *table = malloc(sizeof(*table));
+	size_t n = 0;
 	int r = -ENOMEM;
 
 	if (backends && table) {
 		for (size_t b = 0; b < version->n_backends; b++)
-			backends[b] = (struct maglev_backend){ version->backends[b].endpoint, version->backends[b].index };
-		maglev_build(table, backends, version->n_backends);
-		r = datapath_set_maglev(datapath, version->index, version->n_backends ? table : NULL);
+			if (version->backends[b].usable)
+				backends[n++] = (struct maglev_backend){ version->backends[b].endpoint,
+									 version->backends[b].index };
+		maglev_build(table, backends, n);
+		r = datapath_set_maglev(datapath, version->index, n ? table : NULL);
 	}
 	free(backends);
 	free(table);
@@ -260,7 +263,7 @@ static int write_version(struct datapath *datapath, const struct inventory_servi
 		if (!r)
 			r = datapath_set_backend(datapath, version->backends[b].index, &backend, &service->vip);
 	}
-	return r ? r : write_maglev(datapath, version);
+	return r;
 }
 
 static int write_all(struct datapath *datapath, const struct inventory *inventory, char **ret_error)
@@ -290,6 +293,7 @@ static int copy_version(struct inventory_version *to, const struct config_versio
 	for (size_t b = 0; b < to->n_backends; b++) {
 		memcpy(to->backends[b].address, from->backends[b].address, sizeof(to->backends[b].address));
 		to->backends[b].endpoint = from->backends[b].endpoint;
+		to->backends[b].usable = true;
 	}
 	return 0;
 }

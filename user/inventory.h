@@ -16,6 +16,7 @@ struct inventory_backend {
 	char address[ADDRESS_MAX];
 	struct canary_endpoint endpoint;
 	uint16_t index;
+	bool usable; /* in its version's table: gets new flows; true to begin with */
 };
 
 struct inventory_version {
@@ -41,11 +42,15 @@ struct inventory {
 };
 
 /*
- * Gives everything in `config` its index and writes versions, backends and Maglev tables to the kernel. No service is
- * reachable by it yet: that is inventory_publish()'s. -ENOSPC: the tables are too small; nothing is written then.
+ * Gives everything in `config` its index and writes versions and backends to the kernel. No service is reachable by it
+ * yet: that takes inventory_write_table() of each version and inventory_publish(). -ENOSPC: the tables are too small;
+ * nothing is written then.
  */
 int inventory_new(struct datapath *datapath, const struct config *config, struct inventory **ret, char **ret_error);
 struct inventory *inventory_free(struct inventory *inventory);
+
+/* Swaps the Maglev table of a version for one of its usable backends. */
+int inventory_write_table(struct datapath *datapath, const struct inventory_version *version);
 
 /*
  * Makes the services reachable, and unreachable those the configuration no longer names. Every service's split must

@@ -87,6 +87,7 @@ enum policy_held {
 	POLICY_HELD_OTHER,    /* policy_hold(): by the caller, e.g. after a reboot; waits for an operator */
 	POLICY_HELD_BLACKOUT, /* a blackout window is open */
 	POLICY_HELD_ALERT,    /* others report that the canary is a security problem; lifts when that is resolved */
+	POLICY_HELD_BACKENDS, /* no backend of the canary gets new flows; lifts when one does */
 };
 
 /* Plain data; all of it is to be saved. */

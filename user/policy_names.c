@@ -53,6 +53,7 @@ static const char *const causes[] = {
 	[POLICY_HELD_OTHER] = API_HELD_OTHER,
 	[POLICY_HELD_BLACKOUT] = API_HELD_BLACKOUT,
 	[POLICY_HELD_ALERT] = API_HELD_ALERT,
+	[POLICY_HELD_BACKENDS] = API_HELD_BACKENDS,
 };
 
 const char *policy_phase_name(enum policy_phase phase)

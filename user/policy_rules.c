@@ -34,7 +34,7 @@ static bool is_worse(const struct finding *f)
 
 bool policy_rules_failed(const struct finding *finding)
 {
-	if (finding->alert == FINDING_SAYS_FAIL)
+	if (finding->alert == FINDING_SAYS_FAIL || finding->backends == FINDING_SAYS_FAIL)
 		return true;
 	return finding->data != FINDING_DATA_ERROR &&
 	       (is_worse(finding) || finding->guard_fired || finding->budget_spent ||
@@ -59,6 +59,10 @@ void policy_rules_say_failed(const struct finding *finding, struct policy_decisi
 
 	if (finding->alert == FINDING_SAYS_FAIL) {
 		SAY(d->reason, "%s", finding->alert_why);
+		return;
+	}
+	if (finding->backends == FINDING_SAYS_FAIL) {
+		SAY(d->reason, "%s", finding->backends_why);
 		return;
 	}
 	if (!is_worse(finding) && !finding->guard_fired && !finding->budget_spent) {
@@ -92,6 +96,10 @@ enum policy_held policy_rules_held(const struct finding *finding, char reason[FI
 	if (finding->alert == FINDING_SAYS_HOLD) {
 		SAY(reason, "%s", finding->alert_why);
 		return POLICY_HELD_ALERT;
+	}
+	if (finding->backends == FINDING_SAYS_HOLD) {
+		SAY(reason, "%s", finding->backends_why);
+		return POLICY_HELD_BACKENDS;
 	}
 	if (finding->data == FINDING_DATA_ERROR) {
 		SAY(reason, "%s", finding->reason);
@@ -199,6 +207,8 @@ enum policy_wait policy_rules_wait(const struct policy_plan *plan, const struct 
 
 	if (finding->alert != FINDING_SAYS_NOTHING)
 		return POLICY_WAIT_ALERT;
+	if (finding->backends != FINDING_SAYS_NOTHING)
+		return POLICY_WAIT_BACKENDS;
 	if (finding->data != FINDING_DATA_OK && finding->data != FINDING_DATA_NO_BASELINE)
 		return POLICY_WAIT_DATA;
 	if (finding->holds || finding->p99_holds)
@@ -304,6 +314,7 @@ void policy_print_waiting(const struct policy_plan *plan, const struct policy_st
 
 	switch (policy_rules_wait(plan, state, finding, &sli)) {
 	case POLICY_WAIT_ALERT: SAY(reason, "%s", finding->alert_why); break;
+	case POLICY_WAIT_BACKENDS: SAY(reason, "%s", finding->backends_why); break;
 	case POLICY_WAIT_NOT: SAY(reason, "every condition is met"); break;
 	case POLICY_WAIT_DATA: SAY(reason, "%s", finding->reason); break;
 	case POLICY_WAIT_WORSE: say_worse(finding, reason); break;

@@ -30,6 +30,7 @@ uint32_t policy_rules_cause(const struct finding *finding, enum policy_held held
 enum policy_wait {
 	POLICY_WAIT_NOT = 0, /* the step may be left */
 	POLICY_WAIT_ALERT,   /* others report a security problem */
+	POLICY_WAIT_BACKENDS, /* the canary has none for new flows */
 	POLICY_WAIT_DATA,    /* no sample to go by */
 	POLICY_WAIT_WORSE,   /* evidence of E ≥ 5 that the canary is worse, or a p99's */
 	POLICY_WAIT_AA,

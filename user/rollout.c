@@ -182,6 +182,8 @@ int rollout_operate(struct rollout *rollout, enum rollout_verb verb, double unix
 				 rollout->service->name, rollout->service->name);
 	if (verb == ROLLOUT_PROMOTE && rollout_blackout(rollout, unix_s))
 		return rollout_refuse_blackout(rollout, unix_s, ret_error);
+	if (verb == ROLLOUT_PROMOTE && rollout->backends != FINDING_SAYS_NOTHING)
+		return error_set(ret_error, -EBUSY, "%s is not to be promoted: %s", rollout->canary, rollout->backends_why);
 	if (is_against_alert(rollout, verb))
 		return error_set(ret_error, -EBUSY, "%s is not to be %s: %s (`canaryctl alert resolve %s` when that is over)",
 				 rollout->canary, words[verb], rollout->alert_why, rollout->service->name);
@@ -215,12 +217,14 @@ static void look_at_clock(struct rollout *rollout, const struct sample *sample, 
 		snprintf(finding->blackout_until, sizeof(finding->blackout_until), "%s", blackout->to);
 }
 
-static void look_at_alert(struct rollout *rollout)
+static void look_at_others(struct rollout *rollout)
 {
 	struct finding *finding = &rollout->finding;
 
 	finding->alert = rollout->alert;
 	memcpy(finding->alert_why, rollout->alert_why, sizeof(finding->alert_why));
+	finding->backends = rollout->backends;
+	memcpy(finding->backends_why, rollout->backends_why, sizeof(finding->backends_why));
 }
 
 int rollout_tick(struct rollout *rollout, const struct sample *sample, double unix_s, char **ret_error)
@@ -239,7 +243,7 @@ int rollout_tick(struct rollout *rollout, const struct sample *sample, double un
 	}
 	judge_tick(rollout->judge, sample, &rollout->finding);
 	look_at_clock(rollout, sample, step_s, unix_s);
-	look_at_alert(rollout);
+	look_at_others(rollout);
 	rollout_decide(rollout, &to, sample->elapsed_ns / 1e9, &decision);
 	if (decision.kind == POLICY_NONE) {
 		rollout->policy = to.policy;
@@ -402,6 +406,12 @@ void rollout_set_alert(struct rollout *rollout, enum finding_say says, const cha
 {
 	rollout->alert = says;
 	snprintf(rollout->alert_why, sizeof(rollout->alert_why), "%s", why);
+}
+
+void rollout_set_backends(struct rollout *rollout, enum finding_say says, const char *why)
+{
+	rollout->backends = says;
+	snprintf(rollout->backends_why, sizeof(rollout->backends_why), "%s", why);
 }
 
 bool rollout_is_active(const struct rollout *rollout)

@@ -147,6 +147,12 @@ int rollout_tick(struct rollout *rollout, const struct sample *sample, double un
  */
 void rollout_set_alert(struct rollout *rollout, enum finding_say says, const char *why);
 
+/*
+ * What has become of the canary's backends: FINDING_SAYS_HOLD: none gets new flows; _FAIL: so for too long, it fails as
+ * the plan has it; _NOTHING. As rollout_set_alert().
+ */
+void rollout_set_backends(struct rollout *rollout, enum finding_say says, const char *why);
+
 /* Writes a sentence among the decisions of the service's last rollout, ended or not. Errors as the journal's. */
 int rollout_note(struct rollout *rollout, const char *sentence, double unix_s, char **ret_error);
 

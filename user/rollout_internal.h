@@ -28,6 +28,8 @@ struct rollout {
 	struct finding finding;
 	enum finding_say alert;         /* what others report of the canary, */
 	char alert_why[FINDING_REASON]; /* and their words */
+	enum finding_say backends;         /* whether the canary has any for new flows, */
+	char backends_why[FINDING_REASON]; /* and why not */
 	double since_checkpoint_s;
 	int unwritten; /* the last decision took effect, but not the journal's: why; it is tried again every tick */
 	struct policy_decision last_decision;

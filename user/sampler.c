@@ -332,3 +332,16 @@ const struct sampler_version_view *sampler_view(const struct sampler *sampler, c
 			return &sampler->series[v].view;
 	return NULL;
 }
+
+const struct sampler_backend_view *sampler_backend(const struct sampler *sampler, const char *version,
+						   const char *address)
+{
+	for (size_t v = 0; v < sampler->service->n_versions; v++) {
+		const struct inventory_version *of = &sampler->service->versions[v];
+
+		for (size_t b = 0; b < of->n_backends && !strcmp(of->name, version); b++)
+			if (!strcmp(of->backends[b].address, address))
+				return &sampler->series[v].view.backends[b];
+	}
+	return NULL;
+}

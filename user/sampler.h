@@ -55,4 +55,8 @@ void sampler_read(struct sampler *sampler, const char *baseline, const char *can
 /* NULL: no such version. Valid until the next sampler_read(). */
 const struct sampler_version_view *sampler_view(const struct sampler *sampler, const char *version);
 
+/* One of a version's backends; NULL: no such backend. Valid as long. */
+const struct sampler_backend_view *sampler_backend(const struct sampler *sampler, const char *version,
+						   const char *address);
+
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "user/rollout_json.h"
+#include "user/view_backends.h"
 #include "user/view_cohorts.h"
 
 #define FAILED_FLOWS_SHOWN 10
@@ -24,43 +25,6 @@ static json_t *string_or_null(const char *text)
 
 /* ---- versions ----------------------------------------------------------------------------------------------- */
 
-static json_t *view_counters(const struct canary_counters *counters)
-{
-	json_t *object = json_object();
-
-#define X(name, help) set(object, #name, json_integer(counters->name));
-	CANARY_COUNTERS(X)
-#undef X
-	return object;
-}
-
-static json_t *view_quantiles(const struct histogram *histogram)
-{
-	if (!histogram_count(histogram))
-		return json_null();
-	return json_pack("{s:o, s:o, s:o, s:I}", "p50", rollout_json_number(histogram_quantile_mid_s(histogram, 0.50)),
-			 "p95", rollout_json_number(histogram_quantile_mid_s(histogram, 0.95)), "p99",
-			 rollout_json_number(histogram_quantile_mid_s(histogram, 0.99)), "count",
-			 (json_int_t)histogram_count(histogram));
-}
-
-static json_t *view_backends(const struct inventory_version *version, const struct sampler_version_view *sampled)
-{
-	json_t *backends = json_array();
-
-	for (size_t b = 0; b < version->n_backends; b++) {
-		const struct sampler_backend_view *backend = &sampled->backends[b];
-
-		json_array_append_new(backends,
-				      json_pack("{s:s, s:I, s:o, s:o, s:o}", "address", version->backends[b].address,
-						"active_flows", (json_int_t)backend->active_flows, "counters",
-						view_counters(&backend->counters), "ttfb_seconds",
-						view_quantiles(&backend->ttfb), "connect_seconds",
-						view_quantiles(&backend->connect)));
-	}
-	return backends;
-}
-
 static const char *role_of(const char *version, const struct rollout_view *rollout)
 {
 	if (!strcmp(version, rollout->baseline))
@@ -68,9 +32,10 @@ static const char *role_of(const char *version, const struct rollout_view *rollo
 	return rollout->canary && !strcmp(version, rollout->canary) ? "canary" : "standby";
 }
 
-static json_t *view_version(const struct inventory_version *version, const struct sampler_version_view *sampled,
+static json_t *view_version(const struct daemon_service *service, const struct inventory_version *version,
 			    const struct rollout_view *rollout)
 {
+	const struct sampler_version_view *sampled = sampler_view(service->sampler, version->name);
 	json_t *object = json_object();
 
 	set(object, "name", json_string(version->name));
@@ -83,7 +48,8 @@ static json_t *view_version(const struct inventory_version *version, const struc
 	set(object, "http_coverage", rollout_json_number(sampler_http_coverage(&sampled->counters)));
 	set(object, "ttfb_seconds", view_quantiles(&sampled->ttfb));
 	set(object, "connect_seconds", view_quantiles(&sampled->connect));
-	set(object, "backends", view_backends(version, sampled));
+	set(object, "rotation", view_rotation(service, version->name));
+	set(object, "backends", view_backends(service, version->name));
 	return object;
 }
 
@@ -353,12 +319,8 @@ static json_t *view_versions(const struct daemon_service *service, const struct 
 {
 	json_t *versions = json_array();
 
-	for (size_t v = 0; v < service->inventory->n_versions; v++) {
-		const struct inventory_version *version = &service->inventory->versions[v];
-
-		json_array_append_new(versions,
-				      view_version(version, sampler_view(service->sampler, version->name), rollout));
-	}
+	for (size_t v = 0; v < service->inventory->n_versions; v++)
+		json_array_append_new(versions, view_version(service, &service->inventory->versions[v], rollout));
 	return versions;
 }
 

@@ -11,6 +11,7 @@
 
 #include <linux/types.h>
 
+#include <canaryd/addresses.h>
 #include <canaryd/counters.h>
 
 #define CANARY_ABI 2 /* raised when a layout below changes; the pin directory carries it */
@@ -20,39 +21,6 @@
 
 /* The generation of flows that are in no rollout's evidence; no rollout gets so far. */
 #define CANARY_GENERATION_UNJUDGED 0xffffffffU
-
-/* ---- addresses ------------------------------------------------------------------------------------------- */
-
-/* Where a service or a backend listens. The key of `services` and of `backend_addresses`. */
-struct canary_endpoint {
-	__be32 addr[4];
-	__be16 port;
-	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
-	__u8 zero;
-};
-
-/* The 5-tuple of a flow as the client sees it. The key of `flows`. */
-struct canary_flow_key {
-	__be32 client[4];
-	__be32 vip[4];
-	__be16 client_port;
-	__be16 vip_port;
-	__u8 protocol;
-	__u8 zero[3];
-};
-
-/*
- * One bit per port says "may be ours" before any hash is computed: element port/64, bit port%64 (host order).
- * The key of `ports` is port/64.
- */
-struct canary_ports {
-	__u64 vip_tcp;
-	__u64 vip_udp;
-	__u64 backend_tcp;
-	__u64 backend_udp;
-	__u64 source_tcp; /* ports that `fullnat` gives to flows */
-	__u64 source_udp;
-};
 
 /* ---- services, versions, backends ------------------------------------------------------------------------ */
 
@@ -157,7 +125,8 @@ struct canary_backend {
 	__u16 version;
 	__u16 service;
 	__u8 in_use;
-	__u8 zero[7];
+	__u8 ends_flows; /* a drain's deadline is over: the sweep takes its flows away */
+	__u8 zero[6];
 };
 
 /* `backend_addresses`: endpoint of a backend → whose it is, and the VIP its replies carry. */
@@ -484,7 +453,7 @@ CANARY_ASSERT_SIZE(canary_reply, 56);
 CANARY_ASSERT_SIZE(canary_source, 16);
 CANARY_ASSERT_SIZE(canary_fragment_key, 40);
 CANARY_ASSERT_SIZE(canary_fragment, 32);
-CANARY_ASSERT_SIZE(canary_counters, 288);
+CANARY_ASSERT_SIZE(canary_counters, 296);
 CANARY_ASSERT_SIZE(canary_histogram, 5904);
 CANARY_ASSERT_SIZE(canary_reasons, 144);
 CANARY_ASSERT_SIZE(canary_breaker_mark, 40);

@@ -22,7 +22,9 @@
  *     versions: [{ name, role: "baseline"|"canary"|"standby", rate, attempts, failed, active_flows,
  *                  counters: {<counter of abi.h>: n, …}, http_coverage|null,
  *                  ttfb_seconds: {p50,p95,p99}|null, connect_seconds: {…}|null,
- *                  backends: [{address, active_flows, counters, ttfb_seconds, connect_seconds}] }],
+ *                  rotation: {backends, well, usable, panic},    well: nothing speaks against them; usable: get new
+ *                                                 flows; panic: though none is well
+ *                  backends: [<backend>] }],
  *     rescue,                                        whether a connection the canary does not answer goes to the baseline
  *     breaker: {enabled, window_s, min_failures, ratio,
  *               tripped: {seconds_ago, attempts, failures, window_s, kind}|null},   on the last rollout's canary
@@ -32,6 +34,10 @@
  *     starting: {canary, hook, why}|null,            a start that waits for hooks: for which one, and what of it
  *     failed_flows: [{t, client, version, backend, kind, waited_seconds}] }   newest first, sampled
  *     rate: attempts per second over the last 10 s; the quantiles are of the last 60 s
+ *
+ * backend: { address, version, state: "unchecked"|"healthy"|"unhealthy"|"ejected"|"draining"|"drained", usable, why|null,
+ *            ends_s|null,                            until it is no longer ejected, or its flows are taken away
+ *            active_flows, counters, ttfb_seconds, connect_seconds }
  *
  * rollout: { id, service, canary, baseline, state, phase, step, steps: [{weight, min_s, max_s}], bake_s,
  *                                                    step: index into steps, from 0
@@ -77,6 +83,10 @@
  *                                    abort also gives up a start that waits for hooks, whose POST is then answered with
  *                                    409; where no rollout is under way its answer has an id of null and no more than
  *                                    service, canary, baseline, state, phase, weight and reason
+ * POST /v1/services/NAME/drain | undrain   {backend: "ADDR:PORT", deadline_s?, force?} → {service, backend: <backend>}
+ *                                    drained: no new flows; those it has go on until they end, or for deadline_s; what is
+ *                                    open then is taken away, and its next packet decided anew. 409: the baseline's last
+ *                                    one, without force; or not drained
  * POST /v1/services/NAME/mute | unmute   {sli, for_s?} → {service, sli, mutes}; mute without for_s: until it is unmuted
  * POST /v1/alerts                    {service, summary, version?, severity?, action?, key?, description?, ttl_s?}
  *                                    → <alert>, 201: someone else, a scanner, an IDS, reports a version as a security
@@ -148,6 +158,7 @@
 #define API_HELD_OTHER "other"       /* e.g. after a reboot: waits for an operator */
 #define API_HELD_BLACKOUT "blackout" /* a blackout window is open; lifts itself too */
 #define API_HELD_ALERT "alert"       /* others report a security problem: lifts when that is resolved */
+#define API_HELD_BACKENDS "backends" /* no backend of the canary gets new flows: lifts when one does */
 
 /* decision.decision */
 #define API_DECISION_START "start"

@@ -65,6 +65,13 @@ static const struct command_option cohort_options[] = {
 	{ 0 },
 };
 
+static const struct command_option drain_options[] = {
+	{ "deadline", 0, "TIME", "flows that are open after so long (90, 15m, 2h) are taken away (default: none ever)" },
+	{ "wait", 'w', NULL, "until it has no flows left; an interrupted wait leaves the drain going on" },
+	{ "force", 0, NULL, "also the last backend of the baseline" },
+	{ 0 },
+};
+
 static const struct command_option detach_options[] = {
 	{ "yes", 'y', NULL, "do not ask" },
 	{ 0 },
@@ -157,6 +164,15 @@ const struct command commands[] = {
 	  cohort_options, run_cohort_set },
 	{ "cohort remove", "SERVICE COHORT", 2, 2, "these clients follow the split again", NULL, NULL, run_cohort_remove },
 	{ "cohort reset", "SERVICE", 1, 1, "back to the cohorts of the configuration file", NULL, NULL, run_cohort_reset },
+	{ "backend list", "SERVICE", 1, 1, "which backends get new flows, and why the others don't", NULL, NULL,
+	  run_backend_list },
+	{ "backend drain", "SERVICE ADDR:PORT", 2, 2, "no new flows for a backend; those it has go on",
+	  "Until undrain, also when canaryd is restarted. At the deadline flows that are left lose their backend: the next "
+	  "packet of each is decided anew, so that datagrams move and connections are reset by a backend that does not know "
+	  "them. The same again sets another deadline.",
+	  drain_options, run_backend_verb },
+	{ "backend undrain", "SERVICE ADDR:PORT", 2, 2, "new flows for it again, as its health allows", NULL, NULL,
+	  run_backend_verb },
 	{ "flow", "CLIENT:PORT SERVICE", 2, 2, "which version and backend a client's flow goes to", NULL, NULL,
 	  run_flow },
 	{ "plan", "[SERVICE]", 0, 1, "what regressions each step would catch, and how soon",

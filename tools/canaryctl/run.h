@@ -26,6 +26,9 @@ int run_cohort_list(struct ctl *ctl, const struct call *call);
 int run_cohort_set(struct ctl *ctl, const struct call *call);
 int run_cohort_remove(struct ctl *ctl, const struct call *call);
 int run_cohort_reset(struct ctl *ctl, const struct call *call);
+int run_backend_list(struct ctl *ctl, const struct call *call);
+/* drain, undrain: the verb is the command's last word. */
+int run_backend_verb(struct ctl *ctl, const struct call *call);
 int run_flow(struct ctl *ctl, const struct call *call);
 int run_detach(struct ctl *ctl, const struct call *call);
 int run_plan(struct ctl *ctl, const struct call *call);

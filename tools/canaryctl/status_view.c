@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "alert_view.h"
+#include "backend_view.h"
 #include "canaryd/abi.h"
 #include "canaryd/api.h"
 #include "field.h"
@@ -41,6 +42,7 @@ static const struct kind moves[] = {
 	KIND(diverted, "diverted from the canary", NULL),
 	KIND(over_capacity, "of these beyond max_flows", NULL),
 	KIND(rescued, "rescued by the baseline", NULL),
+	KIND(drained, "taken away by a drain", NULL),
 };
 
 static const struct kind signs[] = {
@@ -400,6 +402,7 @@ static void print_service(const struct page *page, const json_t *service, const 
 		page_print(page, TONE_PLAIN, "  every new flow goes to %s\n", field_text(service, "baseline", "?"));
 	}
 	print_mutes(page, service);
+	backend_view_trouble(page, versions);
 	status_view_starting(page, service);
 	if (json_is_object(rollout))
 		print_rollout(page, rollout, verbose, now);
