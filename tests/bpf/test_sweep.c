@@ -120,7 +120,7 @@ static void test_generation(void **state)
 static void test_removal(void **state)
 {
 	struct canary_flow reset = flow_of(TCP4, 1), closed = reset, half = reset, idle = flow_of(UDP4, 11);
-	struct canary_flow busy = flow_of(UDP4, 9);
+	struct canary_flow busy = flow_of(UDP4, 2);
 
 	reset.client_flags = CANARY_CLIENT_RST;
 	closed.client_flags = half.client_flags = CANARY_CLIENT_FIN;
