@@ -26,7 +26,8 @@ struct forward_meta {
 
 enum forward_kind {
 	FORWARD_PACKET = 0, /* of TCP or UDP */
-	FORWARD_ICMP = 1,   /* an error: what it shall become is in the CPU's scratch */
+	FORWARD_FRAGMENT = 1, /* not the first: its addresses change, and nothing behind them */
+	FORWARD_ICMP = 2,   /* an error: what it shall become is in the CPU's scratch */
 };
 
 /* What one packet shall become. */
@@ -244,8 +245,8 @@ static __always_inline bool forward_rewrite(const struct xdp_md *ctx, const stru
 	if (job->kind == FORWARD_ICMP)
 		return forward_rewrite_icmp(ctx);
 	difference = job->packet.ipv6 ? forward_rewrite_ipv6(ctx, job) : forward_rewrite_ipv4(ctx, job);
-	if (!difference)
-		return false;
+	if (!difference || job->kind == FORWARD_FRAGMENT)
+		return difference;
 	if (job->packet.protocol == IPPROTO_TCP)
 		return forward_rewrite_tcp(ctx, job, difference);
 	return forward_rewrite_udp(ctx, job, difference);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Tells a packet's sender that it is larger than the way takes (RFC 792 with RFC 1191, RFC 4443 §3.2): the packet
- * becomes the ICMP error about itself and goes back where it came from. The quote is the IP header and 8 bytes, which is
- * all a sender needs.
+ * becomes the ICMP error about itself and goes back where it came from. The quote is the IP header and as
+ * much behind it as a sender needs: a fragment header of IPv6, and 8 bytes of the transport.
  */
 #ifndef CANARYD_BPF_FORWARD_TOO_BIG_H
 #define CANARYD_BPF_FORWARD_TOO_BIG_H
 
 #include "forward.h"
 
-#define TOO_BIG_QUOTED 8 /* bytes of the transport header */
+#define TOO_BIG_QUOTED 16 /* bytes behind the IP header */
+#define TOO_BIG_FRAGMENT_HEADER 8 /* of IPv6 */
 #define TOO_BIG_TTL 64
 #define TOO_BIG_TYPE4 3 /* destination unreachable */
 #define TOO_BIG_CODE4 4 /* fragmentation needed */
@@ -128,18 +129,18 @@ static __always_inline int too_big_send_ipv6(struct xdp_md *ctx, const struct et
 }
 
 /*
- * Can it be told? Not where it is an error itself, where headers lie between those that are quoted, or where it would
- * rather be cut into fragments.
+ * Can it be told? Not where it is an error itself, where it has no ports, or where other headers lie between those that
+ * are quoted. In IPv4 it is told also where a router would cut the packet into fragments, which XDP cannot.
  */
-static __always_inline bool too_big_can_tell(const struct xdp_md *ctx, const struct forward_job *job)
+static __always_inline bool too_big_can_tell(const struct forward_job *job)
 {
-	struct iphdr *ip = forward_at(ctx, job->network, sizeof(*ip));
+	__u32 behind = job->transport - job->network;
 
-	if (!ip || job->kind != FORWARD_PACKET || job->network != sizeof(struct ethhdr))
+	if (job->kind != FORWARD_PACKET || job->network != sizeof(struct ethhdr))
 		return false;
-	if (job->packet.ipv6)
-		return job->transport == job->network + sizeof(struct ipv6hdr);
-	return job->transport == job->network + sizeof(*ip) && ip->frag_off & bpf_htons(0x4000);
+	if (!job->packet.ipv6)
+		return behind == sizeof(struct iphdr);
+	return behind == sizeof(struct ipv6hdr) || behind == sizeof(struct ipv6hdr) + TOO_BIG_FRAGMENT_HEADER;
 }
 
 /*
@@ -152,7 +153,7 @@ __attribute__((noinline)) int forward_too_big(struct xdp_md *ctx)
 	struct ethhdr *there = forward_at(ctx, 0, sizeof(*there)), eth;
 	__u32 mtu;
 
-	if (!job || !there || !too_big_can_tell(ctx, job))
+	if (!job || !there || !too_big_can_tell(job))
 		return XDP_PASS;
 	eth = *there;
 	mtu = too_big_mtu(job, forward_length(ctx, job));

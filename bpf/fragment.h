@@ -100,8 +100,9 @@ static __always_inline void fragment_first(struct canary_fragment *first, const 
 	__builtin_memcpy(first->to, to, sizeof(first->to));
 	first->stats_slot = stats_slot;
 	first->backend = backend;
+	__builtin_memset(first->from, 0, sizeof(first->from));
 	first->mode = CANARY_MODE_DNAT;
-	first->source = 0;
+	first->reply = 0;
 }
 
 /* Can this be of the same datagram, or has the identification come round? */

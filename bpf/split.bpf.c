@@ -197,12 +197,16 @@ static __always_inline void split_account(const struct canary_flow_key *key, con
 /* ---- the way of a packet -------------------------------------------------------------------------------------- */
 
 /* A first fragment tells where the others go. */
-static __always_inline void split_announce(struct xdp_md *ctx, const struct split_found *found)
+static __always_inline void split_announce(struct xdp_md *ctx, const struct split_found *found, __u32 mode)
 {
-	if (found->opens)
-		split_first_fragment(ctx, found->opened.backend, account_slot(&found->opened));
-	else if (found->in_table)
-		split_first_fragment(ctx, found->in_table->backend, account_slot(found->in_table));
+	const struct canary_flow *flow = found->opens ? &found->opened : found->in_table;
+
+	if (!flow)
+		return;
+	if (mode == CANARY_MODE_DNAT)
+		split_first_fragment(ctx, flow->backend, account_slot(flow));
+	else
+		split_first_forwarded(ctx, flow->backend, account_slot(flow), mode);
 }
 
 /*
@@ -229,14 +233,12 @@ static __always_inline int split_packet(struct xdp_md *ctx)
 	flow_key_from_request(&key, &p);
 	reason = whose & SPLIT_PORT_VIP ? split_find(ctx, &key, &p, &found) : CANARY_REASON_not_service;
 	if (reason == CANARY_REASON_not_service && whose & SPLIT_PORT_SOURCE)
-		return p.first_fragment ? -CANARY_REASON_fragment : split_reply(ctx);
+		return split_reply(ctx, p.first_fragment);
 	if (reason)
 		return -reason;
 	mode = split_mode(&found);
-	if (p.first_fragment && mode == CANARY_MODE_FULLNAT)
-		return -CANARY_REASON_fragment;
-	if (p.first_fragment)
-		split_announce(ctx, &found);
+	if (p.first_fragment && mode == CANARY_MODE_DNAT)
+		split_announce(ctx, &found, mode);
 	split_payload_start(&found, &p, data_end);
 	if (mode == CANARY_MODE_DNAT)
 		reason = split_rewrite(&p, data_end, &found);
@@ -244,6 +246,8 @@ static __always_inline int split_packet(struct xdp_md *ctx)
 		reason = split_prepare(ctx, &key, &p, &found);
 	if (reason)
 		return -reason;
+	if (p.first_fragment && mode != CANARY_MODE_DNAT)
+		split_announce(ctx, &found, mode);
 	split_account(&key, &p, &found);
 	if (mode == CANARY_MODE_DNAT)
 		return XDP_PASS;
@@ -256,7 +260,7 @@ int canary_split(struct xdp_md *ctx)
 	int verdict = split_packet(ctx);
 
 	if (verdict == -CANARY_REASON_fragment)
-		verdict = -split_fragment(ctx);
+		verdict = split_fragment_packet(ctx);
 	else if (verdict == -CANARY_REASON_other_protocol)
 		verdict = split_icmp_packet(ctx);
 	if (verdict > 0)

@@ -8,6 +8,7 @@
 
 #include "nat_table.h"
 #include "split_choose.h"
+#include "split_fragment.h"
 
 /* For want of a source at the backend that was chosen: so many others of its version, at last one of the baseline. */
 #define SPLIT_OTHER_BACKENDS 3
@@ -149,10 +150,12 @@ static __always_inline int split_prepare(struct xdp_md *ctx, const struct canary
 }
 
 /* A packet for no service: the reply to a source that fullnat gave out? */
-static __always_inline int split_reply(struct xdp_md *ctx)
+static __always_inline int split_reply(struct xdp_md *ctx, bool first_fragment)
 {
 	if (forward_parse(ctx) || nat_reply(ctx))
 		return -CANARY_REASON_not_service;
+	if (first_fragment)
+		split_first_reply(ctx);
 	return forward(ctx);
 }
 

@@ -267,11 +267,12 @@ struct canary_fragment_key {
 /* `fragments`: what the first fragment of a datagram leaves for those behind it, which have no ports. */
 struct canary_fragment {
 	__u64 first_ns;
-	__be32 to[4]; /* address of the backend or, in a reply, of the VIP */
+	__be32 to[4];   /* the destination they get; where tc egress saw it, the source */
+	__be32 from[4]; /* what XDP sends on: the source they get, or the tunnel has */
 	__u32 stats_slot;
 	__u16 backend;
-	__u8 mode;     /* enum canary_mode */
-	__u8 source;   /* of dsr: index into `sources` */
+	__u8 mode;  /* enum canary_mode: how they get there */
+	__u8 reply; /* 0 or 1: it is on its way to the client */
 };
 
 /* ---- what is counted ------------------------------------------------------------------------------------- */
@@ -452,7 +453,7 @@ CANARY_ASSERT_SIZE(canary_reply_key, 40);
 CANARY_ASSERT_SIZE(canary_reply, 56);
 CANARY_ASSERT_SIZE(canary_source, 16);
 CANARY_ASSERT_SIZE(canary_fragment_key, 40);
-CANARY_ASSERT_SIZE(canary_fragment, 32);
+CANARY_ASSERT_SIZE(canary_fragment, 48);
 CANARY_ASSERT_SIZE(canary_counters, 296);
 CANARY_ASSERT_SIZE(canary_histogram, 5904);
 CANARY_ASSERT_SIZE(canary_reasons, 144);

@@ -54,7 +54,7 @@
 	X(not_service, "no service at this address, port and protocol")                                             \
 	X(truncated, "the packet ends inside a header")                                                             \
 	X(malformed, "a header contradicts itself: version, length or data offset")                                 \
-	X(fragment, "a fragment: of TCP, in another mode than dnat, or with no first fragment before it")           \
+	X(fragment, "a fragment: of TCP, or with no first fragment before it")                                      \
 	X(extension_headers, "more IPv6 extension headers than are looked at")                                      \
 	X(other_protocol, "neither TCP nor UDP")                                                                    \
 	X(no_split, "the service has no split yet")                                                                 \

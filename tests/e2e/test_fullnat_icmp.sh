@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Mode fullnat, and what goes wrong on the way: path-MTU discovery over links of 1,280 bytes on both sides of the splitter
-# and in both directions; ports and hosts that are unreachable. Both families.
+# and in both directions; ports and hosts that are unreachable; datagrams in fragments. Both families.
 #
 #   far 198.51.100.2 --(1280)-- client ----- node --(1280)-- b1
 #       2001:db8:f::2                         `----- b2 --(1280)-- deep 203.0.113.2
@@ -190,6 +190,47 @@ test_tcp() {
 	check_equal "no TCP connection failed" "$(lab_kernel | jq '.refused + .syn_timeout + .reset_before_response + .empty_close')" 0
 }
 
+# ---- datagrams ----
+
+# load_at NS ARG…: as load, from there
+load_at() {
+	local ns=$1
+	shift
+	REPORT=$(lab_ns "$ns" "$LAB_BUILD/lab-client" "$@" 2>"$LAB_DIR/load.errors") ||
+		bail "lab-client $*: $(cat "$LAB_DIR/load.errors")"
+}
+
+# A datagram that is too big is lost, and its sender learns; so does the server. Each has to be told once.
+all_answered() {
+	load_at "$1" --to "$2" --udp --datagram-bytes "$3" --rate 200 --count 60 --timeout 3
+	[ "$(of "$REPORT" '.responses["2xx"]')" -eq 60 ]
+}
+
+of_bytes() { lab_kernel "$1" | jq -c '[.request_bytes, .response_bytes]'; }
+
+# datagrams NS VERSION VIP BYTES: three a flow, to three backends; those of a flow are answered by one
+datagrams() {
+	local ns=$1 version=$2 vip=$3 bytes=$4 what="$4 bytes from $1 to $2" before
+	lab_wait_for 60 "$what to find their way" all_answered "$ns" "$vip" "$bytes" || not_ok "$what find their way"
+	before=$(of_bytes "$version")
+	load_at "$ns" --to "$vip" --udp --datagram-bytes "$bytes" --rate 100 --count 100 --requests-per-connection 3 --timeout 30
+	check_equal "$what: all come back whole" "$(of "$REPORT" '[.responses["2xx"], .malformed]')" '[300,0]'
+	check_equal "$what: by three backends, each flow by one" "$(of "$REPORT" '[(.versions | length), .version_changes]')" '[3,0]'
+	check_equal "$what: the kernel counted every byte once" \
+		"$(jq -cn "[$(of_bytes "$version"), $before] | transpose | map(.[0] - .[1])")" "[$((300 * bytes)),$((300 * (bytes + 3)))]"
+}
+
+test_datagrams() {
+	local ns bytes
+	forget_routes
+	for ns in client far; do
+		for bytes in 1400 4000; do
+			datagrams "$ns" datagrams "$LAB_VIP4:53" "$bytes"
+			datagrams "$ns" datagrams6 "[$LAB_VIP6]:53" "$bytes"
+		done
+	done
+}
+
 # ---- unreachable ----
 
 # refused VERSION VIP SOURCE: the client is told at once, and the kernel has counted it. Each datagram has a port of its own:
@@ -226,5 +267,6 @@ start_servers
 write_config >"$LAB_DIR/canaryd.yaml"
 lab_canaryd "$LAB_DIR/canaryd.yaml" || bail "canaryd does not start"
 test_tcp
+test_datagrams
 test_unreachable
 plan
