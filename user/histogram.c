@@ -49,7 +49,7 @@ unsigned histogram_edge_at_most(double seconds)
 	return bucket > 0 && histogram_upper_s(bucket) > seconds ? bucket - 1 : bucket;
 }
 
-/* Four sums at a time: this is where a simulation spends its time. */
+/* Four sums at a time. */
 static uint64_t count_from(const struct histogram *h, unsigned first)
 {
 	uint64_t sum[4] = { 0 };
@@ -71,6 +71,17 @@ uint64_t histogram_count(const struct histogram *h)
 uint64_t histogram_count_above(const struct histogram *h, unsigned bucket)
 {
 	return count_from(h, bucket + 1);
+}
+
+void histogram_tail(const struct histogram *h, struct histogram_tail *ret)
+{
+	uint64_t above = 0;
+
+	for (unsigned i = CANARY_HISTOGRAM_BUCKETS; i-- > 0;) {
+		ret->above[i] = above;
+		above += h->bucket[i];
+	}
+	ret->count = above;
 }
 
 unsigned histogram_quantile_bucket(const struct histogram *h, double q)

@@ -33,6 +33,14 @@ uint64_t histogram_count(const struct histogram *h);
 /* The number of samples in buckets above `bucket`, that is, longer than its upper edge. */
 uint64_t histogram_count_above(const struct histogram *h, unsigned bucket);
 
+/* All of histogram_count_above() at once, where several marks are asked for. */
+struct histogram_tail {
+	uint64_t count;
+	uint64_t above[CANARY_HISTOGRAM_BUCKETS];
+};
+
+void histogram_tail(const struct histogram *h, struct histogram_tail *ret);
+
 /* The bucket that holds the q-quantile: the first with at least q of the samples in it and below. 0 when empty. */
 unsigned histogram_quantile_bucket(const struct histogram *h, double q);
 

@@ -104,17 +104,22 @@ static double phi(const struct judge *j)
 	return j->config.noise ? noise_phi(&j->state.noise) : 1;
 }
 
-static void remember_baseline(struct judge *j, const struct sample *sample, double forget_s)
+static void remember_baseline(struct judge *j, const struct sample *sample, const struct latency_baseline *latency,
+			      double forget_s)
 {
-	latency_noise_add(&j->state.latency_noise, &j->state.past, &sample->baseline, sample->elapsed_ns, forget_s);
+	latency_noise_add(&j->state.latency_noise, latency, sample->elapsed_ns, forget_s);
 	past_add(&j->state.past, &sample->baseline, sample->elapsed_ns, j->config.history_s);
 	noise_add(&j->state.noise, &sample->baseline, sample->elapsed_ns, forget_s);
 }
 
 void judge_history(struct judge *j, const struct sample *sample)
 {
-	if (!sample->suspect)
-		remember_baseline(j, sample, j->config.noise_history_s);
+	struct latency_baseline latency;
+
+	if (sample->suspect)
+		return;
+	latency_baseline(&j->state.past, &sample->baseline, &latency);
+	remember_baseline(j, sample, &latency, j->config.noise_history_s);
 }
 
 /* The baseline has no traffic to compare with, and none is to be expected. */
@@ -201,7 +206,7 @@ static void weigh_errors(struct judge *j, const struct errors_terms *terms, cons
 }
 
 /* Everything here may use what was known before the tick only. */
-static struct warmup_split weigh(struct judge *j, const struct sample *sample)
+static struct warmup_split weigh(struct judge *j, const struct sample *sample, const struct latency_baseline *latency)
 {
 	struct judge_state *s = &j->state;
 	uint64_t elapsed_ns = sample->elapsed_ns;
@@ -212,8 +217,8 @@ static struct warmup_split weigh(struct judge *j, const struct sample *sample)
 	if (s->begun || split.warm_n + split.cold_n > 0)
 		begin_block(j);
 	weigh_errors(j, &e, sample, &split);
-	latency_add(&s->latency, &l, &s->past, &sample->baseline, &sample->canary,
-		    split.cold_n == 0 && !sample->muted[FINDING_LATENCY], elapsed_ns);
+	latency_add(&s->latency, &l, latency, &sample->canary, split.cold_n == 0 && !sample->muted[FINDING_LATENCY],
+		    elapsed_ns);
 	judge_external_learn(s->external, &j->config, &e, sample, s->warmup.any_warm);
 	s->block_age_ns += elapsed_ns;
 	return split;
@@ -230,9 +235,12 @@ static struct warmup_split learn(struct judge *j, const struct sample *sample)
 {
 	struct judge_state *s = &j->state;
 	double phi_before = phi(j);
-	struct warmup_split split = weigh(j, sample);
+	struct latency_baseline latency;
+	struct warmup_split split;
 
-	remember_baseline(j, sample, 0);
+	latency_baseline(&s->past, &sample->baseline, &latency);
+	split = weigh(j, sample, &latency);
+	remember_baseline(j, sample, &latency, 0);
 	watch_aa(j, sample, phi_before);
 	add_burn(j, sample, &split);
 	add_silence(&s->canary_silent_ns, split.warm_n + split.cold_n, sample->elapsed_ns);

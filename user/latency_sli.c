@@ -58,48 +58,49 @@ static void add_better(struct latency_sli *l, const struct latency_terms *t, uns
 		sequential_ratio(&l->better[i], SEQUENTIAL_BETTER, 1, t->phi[i], &both);
 }
 
-void latency_add(struct latency_sli *l, const struct latency_terms *terms, const struct past *past,
-		 const struct sample_version *baseline, const struct sample_version *canary, bool judged,
-		 uint64_t elapsed_ns)
+void latency_baseline(const struct past *past, const struct sample_version *baseline, struct latency_baseline *ret)
 {
-	struct sequential_counts all = {
-		.canary_n = histogram_count(&canary->ttfb),
-		.baseline_n = histogram_count(&baseline->ttfb),
-	};
-
-	past_add(&l->canary, canary, elapsed_ns, terms->history_s);
-	for (unsigned i = 0; judged && i < LATENCY_MARKS; i++) {
-		struct sequential_counts c = all;
-		unsigned bucket;
-		double tau_s;
-
-		if (!past_quantile_bucket(past, mark[i], &bucket))
-			continue;
-		tau_s = histogram_upper_s(bucket);
-		c.baseline_y = histogram_count_above(&baseline->ttfb, bucket);
-		c.canary_y = histogram_count_above(&canary->ttfb, histogram_bucket((1 + terms->delta) * tau_s));
-		add_worse(l, terms, i, &c, elapsed_ns);
-		if (i == LATENCY_P95) {
-			c.canary_y = histogram_count_above(&canary->ttfb, bucket);
-			sequential_interval_add(&l->interval, terms->phi[i], &c);
-		}
-		if (i >= LATENCY_PROMOTION_MARKS)
-			continue;
-		bucket = histogram_edge_at_most((1 + terms->delta_promotion) * tau_s);
-		c.canary_y = histogram_count_above(&canary->ttfb, bucket);
-		add_better(l, terms, i, &c, elapsed_ns);
-	}
+	past_quantile_buckets(past, mark, LATENCY_MARKS, ret->tau, ret->known);
+	histogram_tail(&baseline->ttfb, &ret->tail);
 }
 
-void latency_noise_add(struct latency_noise *noise, const struct past *past, const struct sample_version *baseline,
-		       uint64_t elapsed_ns, double forget_s)
+static void judge_mark(struct latency_sli *l, const struct latency_terms *terms, unsigned i, unsigned tau,
+		       const struct histogram_tail *baseline, const struct histogram_tail *canary, uint64_t elapsed_ns)
 {
-	for (unsigned i = 0; i < LATENCY_MARKS; i++) {
-		unsigned bucket;
+	struct sequential_counts c = { .canary_n = canary->count, .baseline_n = baseline->count };
+	double tau_s = histogram_upper_s(tau);
 
-		if (past_quantile_bucket(past, mark[i], &bucket))
-			noise_series_add(&noise->mark[i], &baseline->ttfb, bucket, elapsed_ns, forget_s);
+	c.baseline_y = baseline->above[tau];
+	c.canary_y = canary->above[histogram_bucket((1 + terms->delta) * tau_s)];
+	add_worse(l, terms, i, &c, elapsed_ns);
+	if (i == LATENCY_P95) {
+		c.canary_y = canary->above[tau];
+		sequential_interval_add(&l->interval, terms->phi[i], &c);
 	}
+	if (i >= LATENCY_PROMOTION_MARKS)
+		return;
+	c.canary_y = canary->above[histogram_edge_at_most((1 + terms->delta_promotion) * tau_s)];
+	add_better(l, terms, i, &c, elapsed_ns);
+}
+
+void latency_add(struct latency_sli *l, const struct latency_terms *terms, const struct latency_baseline *baseline,
+		 const struct sample_version *canary, bool judged, uint64_t elapsed_ns)
+{
+	struct histogram_tail tail;
+
+	past_add(&l->canary, canary, elapsed_ns, terms->history_s);
+	histogram_tail(&canary->ttfb, &tail);
+	for (unsigned i = 0; judged && i < LATENCY_MARKS; i++)
+		if (baseline->known[i])
+			judge_mark(l, terms, i, baseline->tau[i], &baseline->tail, &tail, elapsed_ns);
+}
+
+void latency_noise_add(struct latency_noise *noise, const struct latency_baseline *baseline, uint64_t elapsed_ns,
+		       double forget_s)
+{
+	for (unsigned i = 0; i < LATENCY_MARKS; i++)
+		if (baseline->known[i])
+			noise_series_add(&noise->mark[i], &baseline->tail, baseline->tau[i], elapsed_ns, forget_s);
 }
 
 void latency_noise_cut(struct latency_noise *noise)
@@ -135,11 +136,17 @@ double latency_ln_better(const struct latency_sli *l)
 /* The mark with the most evidence against the canary; the p95 where none has any. */
 static unsigned loudest(const struct latency_sli *l)
 {
+	double ln_best = ln_worse(l, LATENCY_P95);
 	unsigned best = LATENCY_P95;
 
-	for (unsigned i = 0; i < LATENCY_MARKS; i++)
-		if (ln_worse(l, i) > fmax(0, ln_worse(l, best)))
-			best = i;
+	for (unsigned i = 0; i < LATENCY_MARKS; i++) {
+		double ln_e = i == LATENCY_P95 ? ln_best : ln_worse(l, i);
+
+		if (ln_e <= fmax(0, ln_best))
+			continue;
+		best = i;
+		ln_best = ln_e;
+	}
 	return best;
 }
 

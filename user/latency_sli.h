@@ -48,6 +48,13 @@ struct latency_noise {
 	struct noise_series mark[LATENCY_MARKS];
 };
 
+/* A tick of the baseline, and the buckets above which a request is slow as things were before it. */
+struct latency_baseline {
+	struct histogram_tail tail;
+	bool known[LATENCY_MARKS];
+	unsigned tau[LATENCY_MARKS];
+};
+
 struct latency_terms {
 	double delta;
 	double delta_promotion;
@@ -65,17 +72,19 @@ void latency_restart(struct latency_sli *l);
 /* A step begins. */
 void latency_step(struct latency_sli *l);
 
-/*
- * Adds a tick. `past` is the baseline's before this tick. judged: false while canary backends in warm-up have a part
- * in the tick (a version's histogram does not tell them apart): it is then measured only.
- */
-void latency_add(struct latency_sli *l, const struct latency_terms *terms, const struct past *past,
-		 const struct sample_version *baseline, const struct sample_version *canary, bool judged,
-		 uint64_t elapsed_ns);
+/* `past` is the baseline's before this tick. */
+void latency_baseline(const struct past *past, const struct sample_version *baseline, struct latency_baseline *ret);
 
-/* Adds a tick of the baseline; `past` is its past before this tick. forget_s as in noise_add(). */
-void latency_noise_add(struct latency_noise *noise, const struct past *past, const struct sample_version *baseline,
-		       uint64_t elapsed_ns, double forget_s);
+/*
+ * Adds a tick. judged: false while canary backends in warm-up have a part in the tick (a version's histogram does not
+ * tell them apart): it is then measured only.
+ */
+void latency_add(struct latency_sli *l, const struct latency_terms *terms, const struct latency_baseline *baseline,
+		 const struct sample_version *canary, bool judged, uint64_t elapsed_ns);
+
+/* Adds a tick of the baseline. forget_s as in noise_add(). */
+void latency_noise_add(struct latency_noise *noise, const struct latency_baseline *baseline, uint64_t elapsed_ns,
+		       double forget_s);
 
 /* The baseline gets another share of the traffic from now on: its latency before and after are not to be compared. */
 void latency_noise_cut(struct latency_noise *noise);

@@ -6,7 +6,6 @@
  */
 #include "user/noise.h"
 
-#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -170,23 +169,16 @@ double noise_kappa(const struct noise *noise)
 	return fmin(KAPPA_SEEN, KAPPA_UNSEEN * exp(noise->seen_s / UNSEEN_S));
 }
 
-void noise_series_add(struct noise_series *series, const struct histogram *h, unsigned tau, uint64_t elapsed_ns,
+void noise_series_add(struct noise_series *series, const struct histogram_tail *h, unsigned tau, uint64_t elapsed_ns,
 		      double forget_s)
 {
-	uint64_t n = histogram_count(h), above = 0;
-	unsigned counted = UINT_MAX;
-
 	for (unsigned l = 0; l < NOISE_SERIES_LENGTHS; l++) {
 		struct noise_series_blocks *b = &series->blocks[l];
 
 		if (b->n_before == 0 && b->age_ns == 0)
 			b->tau = tau;
-		if (b->tau != counted) {
-			counted = b->tau;
-			above = histogram_count_above(h, counted);
-		}
-		b->cell.n += n;
-		b->cell.y += above;
+		b->cell.n += h->count;
+		b->cell.y += h->above[b->tau];
 		b->age_ns += elapsed_ns;
 		if (b->age_ns < length_ns[l])
 			continue;

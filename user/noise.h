@@ -80,7 +80,7 @@ double noise_phi_cautious(const struct noise *noise);
 double noise_kappa(const struct noise *noise);
 
 /* The same for a series of latencies, where a request is slow above the bucket `tau` as things are now. */
-void noise_series_add(struct noise_series *series, const struct histogram *h, unsigned tau, uint64_t elapsed_ns,
+void noise_series_add(struct noise_series *series, const struct histogram_tail *h, unsigned tau, uint64_t elapsed_ns,
 		      double forget_s);
 
 /* What comes next is not to be compared with what was before: the traffic is divided anew. */

@@ -17,6 +17,8 @@ static void add_latency(struct past *past, const struct histogram *h, double kee
 {
 	past->samples = 0;
 	for (unsigned i = 0; i < CANARY_HISTOGRAM_BUCKETS; i++) {
+		if (past->latency[i] == 0 && h->bucket[i] == 0)
+			continue;
 		past->latency[i] = faded(past->latency[i], keep) + (double)h->bucket[i];
 		past->samples += past->latency[i];
 	}
@@ -66,14 +68,35 @@ static unsigned quantile_bucket(const struct past *past, double q)
 bool past_quantile_bucket(const struct past *past, double q, unsigned *ret)
 {
 	unsigned bucket;
+	bool known;
 
-	if (past->samples * (1 - q) < 1)
-		return false;
-	bucket = quantile_bucket(past, q);
-	if (bucket == CANARY_HISTOGRAM_BUCKETS - 1)
-		return false;
-	*ret = bucket;
-	return true;
+	past_quantile_buckets(past, &q, 1, &bucket, &known);
+	if (known)
+		*ret = bucket;
+	return known;
+}
+
+void past_quantile_buckets(const struct past *past, const double *q, unsigned n, unsigned *ret, bool *ret_known)
+{
+	unsigned left = 0;
+	double seen = 0;
+
+	for (unsigned k = 0; k < n; k++) {
+		ret_known[k] = false;
+		left += past->samples * (1 - q[k]) >= 1;
+	}
+	for (unsigned i = 0; left > 0 && i < CANARY_HISTOGRAM_BUCKETS - 1; i++) {
+		if (past->latency[i] <= 0)
+			continue;
+		seen += past->latency[i];
+		for (unsigned k = 0; k < n; k++) {
+			if (ret_known[k] || past->samples * (1 - q[k]) < 1 || seen < q[k] * past->samples)
+				continue;
+			ret[k] = i;
+			ret_known[k] = true;
+			left--;
+		}
+	}
 }
 
 double past_quantile_s(const struct past *past, double q)

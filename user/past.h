@@ -35,6 +35,9 @@ double past_share_bound(const struct past *past, double z);
  */
 bool past_quantile_bucket(const struct past *past, double q, unsigned *ret);
 
+/* The same for n quantiles at once; ret_known says of each whether it is known. */
+void past_quantile_buckets(const struct past *past, const double *q, unsigned n, unsigned *ret, bool *ret_known);
+
 /* The q-quantile in seconds, for showing: the middle of its bucket, also from a short past; NAN without one. */
 double past_quantile_s(const struct past *past, double q);
 

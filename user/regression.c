@@ -80,7 +80,7 @@ void regression_ratio(struct regression *r, double margin, double phi, const str
 	double y_c = (double)c->canary_y, y = y_c + (double)c->baseline_y;
 	double boundary = margin * excuse->factor, ln_null;
 
-	if (c->canary_n == 0 || c->baseline_n == 0)
+	if (c->canary_n == 0 || c->baseline_n == 0 || y == 0)
 		return;
 	ln_null = log(boundary * n_c + n_b);
 	for (int k = 0; k < K; k++) {

@@ -10,13 +10,14 @@
 #define K SEQUENTIAL_ALTERNATIVES
 #define LN_STEP (M_LN2 / 4) /* between neighbouring alternatives */
 #define LOWEST_RATIO (-12)
+#define TOO_SMALL (-50.0) /* e to the power of it is lost in the sum of a double: most alternatives are, soon */
 #define LN_INTERVAL_BOUND 2.995732273553991 /* ln 20: 95 % */
 
 double sequential_alternative(int k)
 {
 	static const double root[] = { 1, 1.189207115002721, 1.4142135623730951, 1.681792830507429 };
 
-	return ldexp(root[k & 3], k >> 2);
+	return k >= 0 ? root[k & 3] * (double)(1U << (k >> 2)) : root[k & 3] / (double)(1U << -(k >> 2));
 }
 
 void sequential_counts_add(struct sequential_counts *sum, const struct sequential_counts *c)
@@ -57,7 +58,7 @@ void sequential_ratio(struct sequential *s, enum sequential_side side, double ma
 	double y_c = (double)c->canary_y, y = y_c + (double)c->baseline_y;
 	double ln_null;
 
-	if (c->canary_n == 0 || c->baseline_n == 0)
+	if (c->canary_n == 0 || c->baseline_n == 0 || y == 0)
 		return;
 	ln_null = log(margin * n_c + n_b);
 	for (int k = 1; k <= K; k++) {
@@ -88,7 +89,9 @@ double sequential_log_add(double a, double b)
 {
 	double high = a > b ? a : b, low = a > b ? b : a;
 
-	return high == -INFINITY ? high : high + log1p(exp(low - high));
+	if (high == -INFINITY || low - high < TOO_SMALL)
+		return high;
+	return high + log1p(exp(low - high));
 }
 
 double sequential_log_sum(const double *x, unsigned n)
@@ -100,7 +103,7 @@ double sequential_log_sum(const double *x, unsigned n)
 	if (high == -INFINITY)
 		return high;
 	for (unsigned i = 0; i < n; i++)
-		sum += exp(x[i] - high);
+		sum += x[i] - high > TOO_SMALL ? exp(x[i] - high) : 0;
 	return high + log(sum);
 }
 
@@ -133,7 +136,7 @@ void sequential_interval_add(struct sequential_interval *v, double phi, const st
 	for (int i = 0; i < SEQUENTIAL_RATIOS; i++) {
 		double ln_r = (i + LOWEST_RATIO) * LN_STEP;
 
-		v->ln_l[i] += (y_c * ln_r - y * log(exp(ln_r) * n_c + n_b)) / phi;
+		v->ln_l[i] += (y_c * ln_r - y * log(sequential_alternative(i + LOWEST_RATIO) * n_c + n_b)) / phi;
 	}
 }
 

@@ -137,6 +137,14 @@ static void without_failures_nothing_is_known(void **state)
 	assert_true(noise_phi_cautious(&x->noise) == 1);
 }
 
+static void add_slow(struct noise_series *series, const struct histogram *h, unsigned tau)
+{
+	struct histogram_tail tail;
+
+	histogram_tail(h, &tail);
+	noise_series_add(series, &tail, tau, SECOND, 0);
+}
+
 /* Slow requests in tens, at a mark that moves: ten times the variance of chance, and one step of the load is no more. */
 static void slow_requests_that_cluster_are_noise(void **state)
 {
@@ -148,12 +156,12 @@ static void slow_requests_that_cluster_are_noise(void **state)
 	for (unsigned i = 0; i < 600; i++) {
 		x->v.ttfb.bucket[300] = 950;
 		x->v.ttfb.bucket[400] = traffic_poisson(&t, 50);
-		noise_series_add(series, &x->v.ttfb, 350 + i % 40, SECOND, 0);
+		add_slow(series, &x->v.ttfb, 350 + i % 40);
 	}
 	assert_true(noise_series_phi(series) < 1.5);
 	for (unsigned i = 0; i < 600; i++) {
 		x->v.ttfb.bucket[400] = 10 * traffic_poisson(&t, 5);
-		noise_series_add(series, &x->v.ttfb, 350, SECOND, 0);
+		add_slow(series, &x->v.ttfb, 350);
 	}
 	assert_true(noise_series_phi(series) > 3 && noise_series_phi(series) < 15);
 	memset(series, 0, sizeof(*series));
@@ -161,7 +169,7 @@ static void slow_requests_that_cluster_are_noise(void **state)
 		if (i == 600) /* the rollout makes a step */
 			noise_series_cut(series);
 		x->v.ttfb.bucket[400] = traffic_poisson(&t, i < 600 ? 50 : 20);
-		noise_series_add(series, &x->v.ttfb, 350, SECOND, 0);
+		add_slow(series, &x->v.ttfb, 350);
 	}
 	assert_true(noise_series_phi(series) < 1.5);
 	free(series);

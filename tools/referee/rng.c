@@ -10,7 +10,7 @@ static uint64_t rotate(uint64_t x, int k)
 	return (x << k) | (x >> (64 - k));
 }
 
-static uint64_t next(struct rng *r)
+uint64_t rng_bits(struct rng *r)
 {
 	uint64_t *s = r->s, result = rotate(s[0] + s[3], 23) + s[0], t = s[1] << 17;
 
@@ -39,7 +39,7 @@ struct rng rng_new(uint64_t seed)
 
 double rng_uniform(struct rng *r)
 {
-	return ((double)(next(r) >> 11) + 0.5) * 0x1p-53;
+	return ((double)(rng_bits(r) >> 11) + 0.5) * 0x1p-53;
 }
 
 double rng_normal(struct rng *r)

@@ -14,6 +14,8 @@ struct rng {
 
 struct rng rng_new(uint64_t seed);
 
+/* 64 random bits. */
+uint64_t rng_bits(struct rng *r);
 double rng_uniform(struct rng *r); /* in (0, 1) */
 double rng_normal(struct rng *r);
 uint64_t rng_poisson(struct rng *r, double mean);

@@ -19,13 +19,18 @@ struct run {
 	struct trial *trial;
 };
 
+static bool has_decided(const struct trial *t, unsigned method)
+{
+	return !isnan(t->delay_s[method]) || t->early[method];
+}
+
 /* A rollback that is new is written down. */
 static void note(struct run *x, unsigned method, bool rolled_back)
 {
 	struct trial *t = x->trial;
 	double since_s = x->world.now_s - x->cell->onset_s;
 
-	if (!rolled_back || !isnan(t->delay_s[method]) || t->early[method])
+	if (!rolled_back || has_decided(t, method))
 		return;
 	if (since_s <= 0) {
 		t->early[method] = true;
@@ -35,10 +40,11 @@ static void note(struct run *x, unsigned method, bool rolled_back)
 	t->failed[method] = x->failed;
 }
 
+/* After a rollback there is nothing to judge: the rivals go on alone. */
 static void judge(struct run *x)
 {
 	struct replay_decision decisions[REPLAY_DECISIONS];
-	unsigned n = replay_tick(x->replay, &x->record, decisions);
+	unsigned n = has_decided(x->trial, TRIAL_JUDGE) ? 0 : replay_tick(x->replay, &x->record, decisions);
 
 	for (unsigned i = 0; i < n; i++) {
 		note(x, TRIAL_JUDGE, decisions[i].decision.kind == POLICY_ROLL_BACK);
@@ -50,7 +56,7 @@ static void judge(struct run *x)
 static bool is_over(const struct trial *t)
 {
 	for (unsigned i = 0; i < TRIAL_METHODS; i++)
-		if (isnan(t->delay_s[i]) && !t->early[i])
+		if (!has_decided(t, i))
 			return false;
 	return true;
 }

@@ -22,6 +22,7 @@
 #define COLD_FAILS 0.05
 #define COLD_SLOWER 1.5
 #define TAIL_FROM 0.9
+#define DRAWS 5 /* of 12 bits from one number of 64 */
 
 /* The standard normal's quantile, by bisection: 4096 of them once a rollout. */
 static double normal_quantile(double p)
@@ -57,6 +58,7 @@ static void init_backends(struct world *w)
 		unsigned kind = i < WORLD_BACKENDS ? i : like;
 		bool unequal = w->cell->noise == CELL_UNEQUAL;
 
+		snprintf(w->address[i], sizeof(w->address[i]), "192.0.2.%u:80", i + 1);
 		w->backend[i] = (struct world_backend){
 			.burst_until_s = -INFINITY,
 			.stall_until_s = -INFINITY,
@@ -190,16 +192,43 @@ static uint64_t failures(struct world *w, uint64_t n, double p)
 	return y < n ? y : n;
 }
 
+static void make_shift(const struct world *w, double slower, double tail_slower, struct world_shift *ret)
+{
+	double later = log2(slower) * PER_OCTAVE, tail_later = log2(tail_slower) * PER_OCTAVE;
+
+	ret->slower = slower;
+	ret->tail_slower = tail_slower;
+	for (unsigned q = 0; q < WORLD_QUANTILES; q++) {
+		double at = w->latency[q] + later + (q >= TAIL_FROM * WORLD_QUANTILES ? tail_later : 0);
+
+		ret->bucket[q] = at > 0 ? (uint16_t)ceil(at) : 0;
+	}
+}
+
+static const struct world_shift *shift(struct world *w, double slower, double tail_slower)
+{
+	struct world_shift *oldest = &w->shift[w->next_shift];
+
+	for (unsigned i = 0; i < WORLD_SHIFTS; i++)
+		if (w->shift[i].slower == slower && w->shift[i].tail_slower == tail_slower)
+			return &w->shift[i];
+	make_shift(w, slower, tail_slower, oldest);
+	w->next_shift = (w->next_shift + 1) % WORLD_SHIFTS;
+	return oldest;
+}
+
+/* Five draws of a number: this is where a simulation spends its time. */
 static void draw_latencies(struct world *w, unsigned i, uint64_t n, double slower, struct histogram *h)
 {
 	bool tail = w->cell->tail_only && i == WORLD_BACKENDS && is_bad(w);
-	double later = log2(slower) * PER_OCTAVE, tail_later = tail ? log2(w->cell->slower) * PER_OCTAVE : 0;
+	const uint16_t *bucket = shift(w, slower, tail ? w->cell->slower : 1)->bucket;
 
-	while (n-- > 0) {
-		unsigned q = (unsigned)(rng_uniform(&w->rng) * WORLD_QUANTILES);
-		double at = w->latency[q] + later + (q >= TAIL_FROM * WORLD_QUANTILES ? tail_later : 0);
+	while (n > 0) {
+		uint64_t bits = rng_bits(&w->rng), now = n < DRAWS ? n : DRAWS;
 
-		h->bucket[at > 0 ? (unsigned)ceil(at) : 0]++;
+		n -= now;
+		for (; now > 0; now--, bits /= WORLD_QUANTILES)
+			h->bucket[bucket[bits % WORLD_QUANTILES]]++;
 	}
 }
 
@@ -208,7 +237,7 @@ static void serve(struct world *w, unsigned i, double requests_per_s, struct sam
 	struct sample_backend *b = &v->backend[v->n_backends++];
 	struct mood m = mood(w, i);
 
-	snprintf(b->address, sizeof(b->address), "192.0.2.%u:80", i + 1);
+	memcpy(b->address, w->address[i], sizeof(b->address));
 	b->attempts = rng_poisson(&w->rng, requests_per_s * w->cell->tick_s);
 	b->failed = failures(w, b->attempts, m.p);
 	v->attempts += b->attempts;

@@ -11,12 +11,20 @@
 
 #define WORLD_BACKENDS 4 /* of the baseline at most; the canary has one */
 #define WORLD_QUANTILES 4096
+#define WORLD_SHIFTS 8
 
 struct world_backend {
 	double burst_until_s;
 	double stall_until_s;
 	double failing; /* its share of failures in that of all */
 	double slower;
+};
+
+/* The bucket of each of the latencies, where all are so many times as long. */
+struct world_shift {
+	double slower; /* 0: not in use */
+	double tail_slower;
+	uint16_t bucket[WORLD_QUANTILES];
 };
 
 struct world {
@@ -27,7 +35,10 @@ struct world {
 	double now_s; /* since the canary's first traffic, of the end of the last tick */
 	double shared_burst_until_s;
 	struct world_backend backend[WORLD_BACKENDS + 1]; /* the last is the canary's */
+	char address[WORLD_BACKENDS + 1][SAMPLE_ADDRESS];
 	double latency[WORLD_QUANTILES]; /* the baseline's, in buckets of the histogram */
+	struct world_shift shift[WORLD_SHIFTS]; /* the last ones asked for */
+	unsigned next_shift;
 };
 
 void world_init(struct world *w, const struct cell *cell, uint64_t seed);
