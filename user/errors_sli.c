@@ -8,6 +8,8 @@
 #include <math.h>
 
 #define WEIGHT_LASTING 0.1 /* small: what matters here is fast */
+#define SUDDEN 11.0 /* times the boundary: what is less may be a burst, and must last */
+#define DEAD 0.5    /* … unless it is a share of failures that no burst brings */
 #define YOUNG_NS 30000000000ULL
 
 void errors_init(struct errors_sli *e, bool late)
@@ -42,37 +44,59 @@ static double allowed_alone(const struct errors_terms *t)
 	return fmax(t->p0, isnan(t->past_high) ? 0 : fmin(1, t->margin * t->past_high));
 }
 
-static void add_alone(struct errors_sli *e, const struct errors_terms *t, const struct regression_excuse *excuse,
-		      uint64_t y, uint64_t n)
+static void add_alone(struct errors_sli *e, const struct errors_terms *t, const struct regression_phi *phi,
+		      const struct regression_excuse *excuse, uint64_t y, uint64_t n)
 {
 	double better = isnan(t->past_low) ? 0 : t->margin_promotion * t->past_low;
 
-	regression_single(&e->worse_relative, allowed_alone(t), t->phi, excuse, y, n);
+	regression_single(&e->worse_relative, allowed_alone(t), phi, excuse, y, n);
 	if (better > 0)
 		sequential_single(&e->better_relative, SEQUENTIAL_BETTER, better, t->phi, y, n);
+}
+
+static void excuse(const struct errors_sli *e, const struct errors_terms *t, bool alone, struct regression_excuse *ret)
+{
+	struct regression_burst burst = {
+		.margin = t->margin,
+		.p0 = alone ? allowed_alone(t) : t->p0_rollback,
+		.kappa = e->age_ns < YOUNG_NS ? fmax(t->kappa, t->kappa_young) : t->kappa,
+		.beyond = SUDDEN,
+		.share = DEAD,
+	};
+
+	regression_excuse(&e->lately, &burst, ret);
+}
+
+/* A canary that fails now and then more is like a baseline that does. */
+static struct regression_phi phi(const struct errors_sli *e, const struct errors_terms *t)
+{
+	double own = t->kappa < REGRESSION_NO_EXCUSE ? noise_series_phi_seen(&e->own) : 1;
+
+	return (struct regression_phi){ t->phi_sudden, fmax(t->phi, own) };
 }
 
 static void add_warm(struct errors_sli *e, const struct errors_terms *t, const struct sequential_counts *c,
 		     uint64_t elapsed_ns)
 {
 	bool alone = t->alone && c->baseline_n == 0;
-	struct regression_excuse excuse;
+	struct regression_phi noise = phi(e, t);
+	struct regression_excuse excused;
 	struct sequential_counts both = { 0 }; /* what is weighed now: it excuses what comes later */
 
-	regression_excuse(&e->lately, t->margin, alone ? allowed_alone(t) : t->p0_rollback,
-			  e->age_ns < YOUNG_NS ? fmax(t->kappa, t->kappa_young) : t->kappa, &excuse);
+	excuse(e, t, alone, &excused);
 	if (alone) {
 		both = *c;
-		add_alone(e, t, &excuse, c->canary_y, c->canary_n);
+		add_alone(e, t, &noise, &excused, c->canary_y, c->canary_n);
 	} else if (sequential_pool_add(&e->pool, c, elapsed_ns, t->patience_ns, &both)) {
-		regression_ratio(&e->worse_relative, t->margin, t->phi, &excuse, &both);
+		regression_ratio(&e->worse_relative, t->margin, &noise, &excused, &both);
 		sequential_ratio(&e->better_relative, SEQUENTIAL_BETTER, t->margin_promotion, t->phi, &both);
 		sequential_interval_add(&e->interval, t->phi, &both);
 	}
-	regression_single(&e->worse_absolute, t->p0_rollback, t->phi, &excuse, c->canary_y, c->canary_n);
+	regression_single(&e->worse_absolute, t->p0_rollback, &noise, &excused, c->canary_y, c->canary_n);
 	regression_lately_add(&e->lately, &both, elapsed_ns);
-	regression_pass(&e->worse_relative, elapsed_ns);
-	regression_pass(&e->worse_absolute, elapsed_ns);
+	noise_series_add_counts(&e->own, c->canary_n, c->canary_y, elapsed_ns);
+	regression_pass(&e->worse_relative, 1, true, elapsed_ns);
+	regression_pass(&e->worse_absolute, 1, true, elapsed_ns);
 	sequential_single(&e->better_absolute, SEQUENTIAL_BETTER, t->p0, t->phi, c->canary_y, c->canary_n);
 }
 

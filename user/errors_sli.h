@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "user/finding.h"
+#include "user/noise.h"
 #include "user/recent.h"
 #include "user/regression.h"
 #include "user/sequential.h"
@@ -19,6 +20,7 @@ struct errors_sli {
 	struct regression worse_relative; /* against p_C ≤ m·p_B, with restarts */
 	struct regression worse_absolute; /* against p_C ≤ p0_rollback, with restarts */
 	struct regression_lately lately;
+	struct noise_series own; /* how the canary's failures cluster in time */
 	uint64_t age_ns; /* since the canary's first event, warm-up included */
 	struct sequential better_relative; /* against p_C ≥ m·p_B, since the step began */
 	struct sequential better_absolute; /* against p_C ≥ p0, since the step began */
@@ -37,6 +39,7 @@ struct errors_terms {
 	double p0;          /* floor for a promotion, and where there is no baseline */
 	double p0_rollback; /* floor for a rollback */
 	double phi;
+	double phi_sudden;  /* the same for what is decided in seconds */
 	double kappa;       /* what is excused, see regression.h; */
 	double kappa_young; /* … at least, in the first half minute: what is wrong with a canary mostly is from the start */
 	double guard_margin;

@@ -20,10 +20,12 @@
 #include "user/past.h"
 #include "user/warmup.h"
 
-#define STATE_VERSION 4
+#define STATE_VERSION 5
 #define FEW_EVENTS 3.0 /* so many events should have come before silence means anything */
 #define PAST_STANDARD_ERRORS 2.0
-#define KAPPA_YOUNG 12.0
+#define UNKNOWN_SUDDEN 1.2 /* φ where nothing is known yet: failures come in twos and threes, */
+#define UNKNOWN_GUARD 3.0  /* … in a warm-up all the more */
+#define KAPPA_YOUNG 200.0
 
 /* Plain data without a pointer: all that judge_save() saves. */
 struct judge_state {
@@ -136,10 +138,11 @@ static struct errors_terms errors_terms(const struct judge *j, const struct samp
 		.p0 = j->config.p0,
 		.p0_rollback = j->config.p0_rollback,
 		.phi = phi(j),
+		.phi_sudden = j->config.noise ? noise_phi_cautious(&j->state.noise, UNKNOWN_SUDDEN) : 1,
 		.kappa = j->config.noise ? noise_kappa(&j->state.noise) : REGRESSION_NO_EXCUSE,
 		.kappa_young = KAPPA_YOUNG,
 		.guard_margin = j->config.guard_margin,
-		.guard_phi = j->config.noise ? noise_phi_cautious(&j->state.noise) : 1,
+		.guard_phi = j->config.noise ? noise_phi_cautious(&j->state.noise, UNKNOWN_GUARD) : 1,
 		.alone = is_alone(j, sample),
 		.past_high = past_share_bound(&j->state.past, PAST_STANDARD_ERRORS),
 		.past_low = past_share_bound(&j->state.past, -PAST_STANDARD_ERRORS),
@@ -152,6 +155,8 @@ static struct latency_terms latency_terms(const struct judge *j)
 	struct latency_terms terms = {
 		.delta = j->config.delta,
 		.delta_promotion = j->config.delta_promotion,
+		.own = j->config.noise,
+		.patience = pow(phi(j), 0.75),
 		.history_s = j->config.history_s,
 		.patience_ns = ns(j->config.no_data_s),
 	};

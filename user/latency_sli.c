@@ -7,6 +7,7 @@
 #include <math.h>
 
 #define KAPPA 1.5          /* requests several times as slow are found at once; */
+#define SUDDEN 11.0
 #define WEIGHT_LASTING 0.7 /* … what is less must last, which a burst or a stall does not */
 
 static const double mark[LATENCY_MARKS] = { 0.50, 0.95, 0.99, 0.80 };
@@ -37,15 +38,18 @@ void latency_step(struct latency_sli *l)
 static void add_worse(struct latency_sli *l, const struct latency_terms *t, unsigned i,
 		      const struct sequential_counts *c, uint64_t elapsed_ns)
 {
+	const struct regression_burst burst = { 1, 0, KAPPA, SUDDEN, INFINITY, true };
+	struct regression_phi phi = { t->phi[i], fmax(t->phi[i], t->own ? noise_series_phi_seen(&l->own[i]) : 1) };
 	struct regression_excuse excuse;
 	struct sequential_counts both = { 0 };
 
 	recent_add(&l->recent[i], c, elapsed_ns);
-	regression_excuse(&l->lately[i], 1, 0, KAPPA, &excuse);
+	regression_excuse(&l->lately[i], &burst, &excuse);
 	if (sequential_pool_add(&l->worse_pool[i], c, elapsed_ns, t->patience_ns, &both))
-		regression_ratio(&l->worse[i], 1, t->phi[i], &excuse, &both);
+		regression_ratio(&l->worse[i], 1, &phi, &excuse, &both);
 	regression_lately_add(&l->lately[i], &both, elapsed_ns);
-	regression_pass(&l->worse[i], elapsed_ns);
+	noise_series_add_counts(&l->own[i], c->canary_n, c->canary_y, elapsed_ns);
+	regression_pass(&l->worse[i], t->patience, false, elapsed_ns);
 }
 
 static void add_better(struct latency_sli *l, const struct latency_terms *t, unsigned i,

@@ -31,6 +31,7 @@ enum {
 struct latency_sli {
 	struct regression worse[LATENCY_MARKS]; /* with restarts */
 	struct regression_lately lately[LATENCY_MARKS];
+	struct noise_series own[LATENCY_MARKS]; /* how the canary's slow requests cluster in time */
 	struct sequential better[LATENCY_PROMOTION_MARKS]; /* since the step began */
 	struct sequential_pool worse_pool[LATENCY_MARKS];
 	struct sequential_pool better_pool[LATENCY_PROMOTION_MARKS];
@@ -59,6 +60,8 @@ struct latency_terms {
 	double delta;
 	double delta_promotion;
 	double phi[LATENCY_MARKS];
+	bool own;        /* the canary's own noise counts as well */
+	double patience; /* ≥ 1: what is slower must last so many times longer */
 	double history_s;
 	uint64_t patience_ns;
 };

@@ -15,7 +15,7 @@
 #define UNKNOWN 3.0 /* φ where nothing is known; */
 #define KNOWN 5.0   /* of a series something is after so many comparisons */
 #define OUTLIER 30.0 /* times chance: no comparison in time counts for more, lest one step of the load rules for hours */
-#define KAPPA_UNSEEN 3.0  /* nothing seen: now and then 1.6 times the failures, and seldom 4 times */
+#define KAPPA_UNSEEN 5.0  /* nothing seen: now and then 1.6 times the failures, and seldom 4 times */
 #define KAPPA_SEEN 20.0
 #define UNSEEN_S 1200.0   /* backend seconds in which κ grows e-fold: bursts come every few minutes, or are no concern */
 #define AA_EPOCH_NS (600 * NS_PER_S)
@@ -112,7 +112,7 @@ void noise_add(struct noise *noise, const struct sample_version *baseline, uint6
 	int whole;
 
 	if (baseline->attempts > 0)
-		noise->seen_s += (double)elapsed_ns / NS_PER_S * (n > 1 ? n : 1);
+		noise->seen_s += (double)elapsed_ns / NS_PER_S * (n > 1 ? n - 1 : 0);
 	roster_turn(&noise->roster);
 	if (n == 0 && (whole = roster_slot(&noise->roster, "", 0, &fresh)) >= 0)
 		add_to_slot(noise, whole, fresh, baseline->attempts, baseline->failed);
@@ -155,18 +155,32 @@ double noise_phi(const struct noise *noise)
 	return phi;
 }
 
-double noise_phi_cautious(const struct noise *noise)
+double noise_phi_cautious(const struct noise *noise, double unknown)
 {
 	bool known = false;
 
 	for (unsigned l = 0; l < NOISE_LENGTHS; l++)
 		known = known || noise->blocks[l].sums.expected >= ENOUGH;
-	return known ? noise_phi(noise) : UNKNOWN;
+	return known ? noise_phi(noise) : unknown;
 }
 
 double noise_kappa(const struct noise *noise)
 {
 	return fmin(KAPPA_SEEN, KAPPA_UNSEEN * exp(noise->seen_s / UNSEEN_S));
+}
+
+static void add_to_blocks(struct noise_series_blocks *b, uint64_t length, uint64_t n, uint64_t y, uint64_t elapsed_ns,
+			  double forget_s)
+{
+	b->cell.n += n;
+	b->cell.y += y;
+	b->age_ns += elapsed_ns;
+	if (b->age_ns < length)
+		return;
+	fade(&b->sums, b->age_ns, forget_s);
+	compare_in_time(&b->sums, b->before, &b->n_before, b->cell);
+	b->cell = (struct noise_cell){ 0 };
+	b->age_ns = 0;
 }
 
 void noise_series_add(struct noise_series *series, const struct histogram_tail *h, unsigned tau, uint64_t elapsed_ns,
@@ -177,16 +191,14 @@ void noise_series_add(struct noise_series *series, const struct histogram_tail *
 
 		if (b->n_before == 0 && b->age_ns == 0)
 			b->tau = tau;
-		b->cell.n += h->count;
-		b->cell.y += h->above[b->tau];
-		b->age_ns += elapsed_ns;
-		if (b->age_ns < length_ns[l])
-			continue;
-		fade(&b->sums, b->age_ns, forget_s);
-		compare_in_time(&b->sums, b->before, &b->n_before, b->cell);
-		b->cell = (struct noise_cell){ 0 };
-		b->age_ns = 0;
+		add_to_blocks(b, length_ns[l], h->count, h->above[b->tau], elapsed_ns, forget_s);
 	}
+}
+
+void noise_series_add_counts(struct noise_series *series, uint64_t n, uint64_t y, uint64_t elapsed_ns)
+{
+	for (unsigned l = 0; l < NOISE_SERIES_LENGTHS; l++)
+		add_to_blocks(&series->blocks[l], length_ns[l], n, y, elapsed_ns, 0);
 }
 
 void noise_series_cut(struct noise_series *series)
@@ -212,6 +224,11 @@ double noise_series_phi(const struct noise_series *series)
 	for (unsigned l = 0; l < NOISE_SERIES_LENGTHS; l++)
 		phi = fmax(phi, phi_of(&series->blocks[l].sums));
 	return phi;
+}
+
+double noise_series_phi_seen(const struct noise_series *series)
+{
+	return noise_series_is_known(series) ? noise_series_phi(series) : 1;
 }
 
 void noise_aa_init(struct noise_aa *aa)

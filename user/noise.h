@@ -58,7 +58,7 @@ struct noise_series {
 
 struct noise {
 	struct roster roster;
-	double seen_s; /* how long the baseline's backends were watched, together */
+	double seen_s; /* how long the baseline's backends were watched beside one of them, together */
 	struct noise_blocks blocks[NOISE_LENGTHS];
 };
 
@@ -70,8 +70,8 @@ void noise_add(struct noise *noise, const struct sample_version *baseline, uint6
 /* φ ≥ 1 from the ticks so far. */
 double noise_phi(const struct noise *noise);
 
-/* The same for a decision that cannot wait until φ is known: what is not known yet is taken for noisy. */
-double noise_phi_cautious(const struct noise *noise);
+/* The same for a decision that cannot wait until φ is known: while nothing is known yet, `unknown`. */
+double noise_phi_cautious(const struct noise *noise, double unknown);
 
 /*
  * What excuse a canary has for failing more for half a minute: the shape κ of regression.h. Small while bursts may be
@@ -83,10 +83,16 @@ double noise_kappa(const struct noise *noise);
 void noise_series_add(struct noise_series *series, const struct histogram_tail *h, unsigned tau, uint64_t elapsed_ns,
 		      double forget_s);
 
+/* A series of plain counts. */
+void noise_series_add_counts(struct noise_series *series, uint64_t n, uint64_t y, uint64_t elapsed_ns);
+
 /* What comes next is not to be compared with what was before: the traffic is divided anew. */
 void noise_series_cut(struct noise_series *series);
 
 double noise_series_phi(const struct noise_series *series);
+
+/* The same, and 1 where it is not known yet. */
+double noise_series_phi_seen(const struct noise_series *series);
 
 /* Whether that comes from what was seen. */
 bool noise_series_is_known(const struct noise_series *series);

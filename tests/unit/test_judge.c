@@ -46,7 +46,8 @@ static void a_bad_canary_fails_and_the_sentence_says_why(void **state)
 {
 	struct fixture *x = *state;
 
-	tick(x, 250, 12, 4750, 5);
+	tick(x, 125, 6, 2375, 2);
+	tick(x, 125, 6, 2375, 3);
 	assert_true(x->f->ln_e_rollback >= x->f->ln_bound);
 	assert_int_equal(x->f->sli[FINDING_ERRORS].verdict, FINDING_FAIL);
 	assert_true(x->f->score == 0);

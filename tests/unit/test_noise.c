@@ -124,7 +124,7 @@ static void without_failures_nothing_is_known(void **state)
 	struct fixture *x = *state;
 
 	assert_true(noise_phi(&x->noise) == 1);
-	assert_true(noise_phi_cautious(&x->noise) == 3);
+	assert_true(noise_phi_cautious(&x->noise, 3) == 3);
 	set_backend(&x->v, 0, "a", 100, 0);
 	set_backend(&x->v, 1, "b", 100, 0);
 	for (unsigned i = 0; i < 600; i++)
@@ -134,7 +134,7 @@ static void without_failures_nothing_is_known(void **state)
 	set_backend(&x->v, 1, "b", 100, 2);
 	for (unsigned i = 0; i < 10; i++)
 		noise_add(&x->noise, &x->v, SECOND, 0);
-	assert_true(noise_phi_cautious(&x->noise) == 1);
+	assert_true(noise_phi_cautious(&x->noise, 3) == 1);
 }
 
 static void add_slow(struct noise_series *series, const struct histogram *h, unsigned tau)

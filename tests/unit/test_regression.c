@@ -28,15 +28,27 @@ static void begin(struct canary *x)
 	regression_init(&x->r, false);
 }
 
-static double tick(struct canary *x, double kappa, struct sequential_counts c)
+static struct regression_burst burst(double kappa)
 {
+	return (struct regression_burst){ MARGIN, P0, kappa, 11, 0.5, false };
+}
+
+static double tick_of(struct canary *x, double kappa, struct sequential_counts c, uint64_t elapsed_ns)
+{
+	const struct regression_burst b = burst(kappa);
+	const struct regression_phi phi = { 1, 1 };
 	struct regression_excuse excuse;
 
-	regression_excuse(&x->lately, MARGIN, P0, kappa, &excuse);
-	regression_ratio(&x->r, MARGIN, 1, &excuse, &c);
-	regression_lately_add(&x->lately, &c, SECOND);
-	regression_pass(&x->r, SECOND);
+	regression_excuse(&x->lately, &b, &excuse);
+	regression_ratio(&x->r, MARGIN, &phi, &excuse, &c);
+	regression_lately_add(&x->lately, &c, elapsed_ns);
+	regression_pass(&x->r, 1, true, elapsed_ns);
 	return regression_ln_e(&x->r, 0.1);
+}
+
+static double tick(struct canary *x, double kappa, struct sequential_counts c)
+{
+	return tick_of(x, kappa, c, SECOND);
 }
 
 /* Without an excuse, and as long as a tick brings little, it is the process of sequential.h. */
@@ -57,30 +69,35 @@ static void without_an_excuse_it_is_the_plain_process(void **state)
 	assert_true(fabs(sequential_ln_e(&x.r.sudden) - sequential_ln_e(&plain)) < 1e-6);
 }
 
-/* Nothing failed where 10 were allowed; then 25 failed: twice the boundary. */
+/* Nothing failed where 10 were allowed; then 25 failed: twice the boundary. What is less than 11 times is not sudden. */
 static void the_excuse_by_hand(void **state)
 {
 	struct regression_lately lately = { .canary_n = 1000, .baseline_n = 10000, .baseline_y = 80 };
+	const struct regression_burst b = burst(KAPPA);
 	struct regression_excuse excuse;
 
 	(void)state;
-	regression_excuse(&lately, MARGIN, P0, KAPPA, &excuse);
+	regression_excuse(&lately, &b, &excuse);
 	assert_true(excuse.factor == 1);
-	assert_true(fabs(excuse.ratio[3] - 2 * (5 + 10.0) / (5 + 2 * 10.0)) < 1e-12);
-	assert_true(excuse.ratio[14] < 1.5 && excuse.ratio[15] == 16);
-	for (unsigned k = 0; k < SEQUENTIAL_ALTERNATIVES; k++)
-		assert_true(fabs(exp(excuse.ln_ratio[k]) - excuse.ratio[k]) < 1e-12);
+	for (unsigned k = 0; k < 13; k++)
+		assert_true(excuse.ratio[k] == 0);
+	assert_true(fabs(excuse.ratio[13] - pow(2, 3.5)) < 1e-12 && excuse.ratio[15] == 16);
+	for (unsigned k = 13; k < SEQUENTIAL_ALTERNATIVES; k++)
+		assert_true(fabs(exp(excuse.ln_ratio[k]) - excuse.ratio[k]) < 1e-9);
 	lately.canary_y = 25;
-	regression_excuse(&lately, MARGIN, P0, KAPPA, &excuse);
+	regression_excuse(&lately, &b, &excuse);
 	assert_true(fabs(excuse.factor - 2) < 1e-12);
 	assert_true(excuse.ratio[15] == 8);
 	lately.baseline_y = 0; /* the floor is allowed: 1 of 1000 */
-	regression_excuse(&lately, MARGIN, P0, KAPPA, &excuse);
+	regression_excuse(&lately, &b, &excuse);
 	assert_true(fabs(excuse.factor - 5) < 1e-12);
+	lately.baseline_y = 1600; /* three times of that is 60 %: no burst */
+	regression_excuse(&lately, &b, &excuse);
+	assert_true(excuse.ratio[4] == 0 && excuse.ratio[5] > 0);
 }
 
-/* Six times the failures for 20 s, then as before. */
-static void a_burst_is_excused(void **state)
+/* Six times the failures for 20 s, as before for four minutes, and again. */
+static void bursts_are_excused(void **state)
 {
 	struct canary x, plain;
 	double most = 0, most_plain = 0;
@@ -88,14 +105,46 @@ static void a_burst_is_excused(void **state)
 	(void)state;
 	begin(&x);
 	begin(&plain);
-	for (unsigned i = 0; i < 60; i++) {
-		struct sequential_counts c = { 50, i >= 20 && i < 40 ? 3 : i % 2, 950, 10 };
+	for (unsigned i = 0; i < 600; i++) {
+		struct sequential_counts c = { 50, i % 260 >= 20 && i % 260 < 40 ? 3 : i % 2, 950, 10 };
 
 		most = fmax(most, tick(&x, 3, c));
 		most_plain = fmax(most_plain, tick(&plain, REGRESSION_NO_EXCUSE, c));
 	}
 	assert_true(most < log(100));
 	assert_true(most_plain > 2 * log(100));
+}
+
+/* Failures of one second may have one cause, whether they came in one tick or in ten of them. */
+static void a_second_is_a_second(void **state)
+{
+	struct canary one, ten;
+	double ln_one, ln_ten = 0;
+
+	(void)state;
+	begin(&one);
+	begin(&ten);
+	ln_one = tick(&one, 3, (struct sequential_counts){ 50, 10, 950, 10 });
+	for (unsigned i = 0; i < 10; i++)
+		ln_ten = tick_of(&ten, 3, (struct sequential_counts){ 5, 1, 95, 1 }, SECOND / 10);
+	assert_true(ln_one < log(300) && ln_ten < log(300));
+	assert_true(fabs(ln_one - ln_ten) < 1.5);
+}
+
+/* … but for a canary that answers nothing, in two ticks of a tenth; and where a third of the baseline fails as well. */
+static void a_dead_canary_is_none(void **state)
+{
+	struct canary x, bad;
+	unsigned i = 0;
+
+	(void)state;
+	begin(&x);
+	tick_of(&x, 200, (struct sequential_counts){ 5, 5, 95, 0 }, SECOND / 10);
+	assert_true(tick_of(&x, 200, (struct sequential_counts){ 5, 5, 95, 0 }, SECOND / 10) > log(300));
+	begin(&bad);
+	while (i < 20 && tick(&bad, 3, (struct sequential_counts){ 50, 50, 950, 300 }) < log(100))
+		i++;
+	assert_true(i < 8);
 }
 
 static void what_is_fifty_times_worse_is_not(void **state)
@@ -196,7 +245,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_an_excuse_it_is_the_plain_process),
 		cmocka_unit_test(the_excuse_by_hand),
-		cmocka_unit_test(a_burst_is_excused),
+		cmocka_unit_test(bursts_are_excused),
+		cmocka_unit_test(a_second_is_a_second),
+		cmocka_unit_test(a_dead_canary_is_none),
 		cmocka_unit_test(what_is_fifty_times_worse_is_not),
 		cmocka_unit_test(nor_is_one_that_dies_late),
 		cmocka_unit_test(what_lasts_is_found),

@@ -45,7 +45,6 @@ struct cell {
 	double history_s;   /* before the canary's first traffic */
 	double rollout_s;   /* watched for so long */
 	double median_s;    /* the median delay may be so long; 0: no bound */
-	double allowed;     /* share of false rollbacks where it is known to be above α; 0: α */
 };
 
 #define CELL_RATE 1000.0 /* requests per second of the whole service */

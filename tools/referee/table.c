@@ -80,11 +80,10 @@ static void sum_up_method(const struct trial *trials, unsigned n, unsigned m, bo
 static void judge_null(struct table_row *row)
 {
 	double share = row->method[TRIAL_JUDGE].rolled_back;
-	double bound = row->cell->allowed > 0 ? row->cell->allowed : ALPHA;
 
-	row->missed = is_above(share, row->rollouts, bound);
+	row->missed = is_above(share, row->rollouts, ALPHA);
 	snprintf(row->verdict, sizeof(row->verdict), "%.2f %% rolled back of %u, at most %g %%", share * 100,
-		 row->rollouts, bound * 100);
+		 row->rollouts, ALPHA * 100);
 }
 
 static void judge_regression(struct table_row *row)
