@@ -28,6 +28,16 @@ static __always_inline struct canary_split_view *account_view(__u32 service)
 	return &split->view[*(volatile __u32 *)&split->active & 1];
 }
 
+/* The baseline's backend that the flow falls back on; NULL where it is in use, or the baseline's, no more. */
+static __always_inline struct canary_backend *account_fallback(const struct canary_flow *flow)
+{
+	struct canary_split_view *view = account_view(flow->service);
+	__u32 index = flow->fallback - 1;
+	struct canary_backend *backend = bpf_map_lookup_elem(&backends, &index);
+
+	return backend && backend->in_use && view && backend->version == view->baseline ? backend : NULL;
+}
+
 static __always_inline __u32 account_slot(const struct canary_flow *flow)
 {
 	struct canary_split_view *view = account_view(flow->service);

@@ -119,7 +119,7 @@ static __always_inline int reply_packet(struct __sk_buff *skb)
 		status = reply_status(skb, &p, flow);
 	reason = reply_rewrite(skb, &p, &backend->vip);
 	account_reply(&key, flow, &p, status);
-	if (!reason && reply_is_refusal(flow, &p) && !reply_turn_back(skb, &key, &p))
+	if (!reason && rescue_is_refusal(flow, p.tcp_flags) && !reply_turn_back(skb, &key, &p))
 		return -1;
 	return reason;
 }

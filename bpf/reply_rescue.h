@@ -12,23 +12,6 @@
 
 #define REPLY_RESCUE_CHECK 16 /* of the TCP checksum in its header */
 
-/* Was this packet, accounted already, the canary's refusal of a connection that the baseline is to have instead? */
-static __always_inline bool reply_is_refusal(const struct canary_flow *flow, const struct packet *p)
-{
-	return p->tcp_flags & TCP_RST && flow->fallback && flow->origin == CANARY_ORIGIN_SYN && flow->request_turn == 0 &&
-	       !(flow->client_flags & (CANARY_CLIENT_FIN | CANARY_CLIENT_RST)) && flow->server_flags == CANARY_SERVER_RST;
-}
-
-/* The baseline's backend that is to get the flow; NULL where it is in use, or the baseline's, no more. */
-static __always_inline struct canary_backend *reply_rescue_backend(const struct canary_flow *flow)
-{
-	struct canary_split_view *view = account_view(flow->service);
-	__u32 index = flow->fallback - 1;
-	struct canary_backend *backend = bpf_map_lookup_elem(&backends, &index);
-
-	return backend && backend->in_use && view && backend->version == view->baseline ? backend : NULL;
-}
-
 /* The helper knows whether the checksum is still to be completed. Leaves the right one in the headers. Returns 0 or negative. */
 static __always_inline int reply_rescue_checksum(struct __sk_buff *skb, struct rescue_work *work)
 {
@@ -85,10 +68,6 @@ static __always_inline int reply_rescue_make(struct __sk_buff *skb, struct rescu
 	return reply_rescue_turn(skb);
 }
 
-/*
- * The flow is the baseline's from now on, as if it had been opened there. The other direction's fields are written, too: a
- * SYN that the client sends again at this very moment may be counted at the one or the other.
- */
 static __always_inline void reply_rescue_move(struct canary_flow *flow, const struct canary_backend *backend)
 {
 	struct tally tally;
@@ -96,13 +75,7 @@ static __always_inline void reply_rescue_move(struct canary_flow *flow, const st
 
 	if (account_tally(flow, &tally, &slot))
 		TALLY(&tally, rescued);
-	flow->backend = flow->fallback - 1;
-	flow->version = backend->version;
-	flow->fallback = 0;
-	flow->opened_ns = bpf_ktime_get_ns();
-	flow->server_flags = 0;
-	flow->server_next = 0;
-	flow->sweep_flags = 0;
+	rescue_reopen(flow, backend->version, bpf_ktime_get_ns());
 	if (account_tally(flow, &tally, &slot))
 		telemetry_opened(flow, &tally);
 }
@@ -125,7 +98,7 @@ __noinline int reply_rescue(struct __sk_buff *skb)
 	syn = bpf_map_lookup_elem(&syns, &work->key);
 	if (!flow || !flow->fallback || !syn || syn->seq != flow->client_isn)
 		return -1;
-	backend = reply_rescue_backend(flow);
+	backend = account_fallback(flow);
 	if (!backend)
 		return -1;
 	work->syn = *syn;

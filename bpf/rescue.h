@@ -43,7 +43,33 @@ struct rescue_work {
 	struct canary_endpoint backend;
 	struct canary_syn syn;
 	struct rescue_headers headers;
+	struct canary_flow refused; /* of fullnat: the flow as it was */
+	struct canary_reply_key refused_at;
+	__u8 front[22]; /* of the packet: an Ethernet header with two tags */
+	__u8 zero[2];
 };
+
+/* Is this packet, accounted already, the canary's refusal of a connection that the baseline is to have instead? */
+static __always_inline bool rescue_is_refusal(const struct canary_flow *flow, __u8 tcp_flags)
+{
+	return tcp_flags & TCP_RST && flow->fallback && flow->origin == CANARY_ORIGIN_SYN && flow->request_turn == 0 &&
+	       !(flow->client_flags & (CANARY_CLIENT_FIN | CANARY_CLIENT_RST)) && flow->server_flags == CANARY_SERVER_RST;
+}
+
+/*
+ * The flow is the baseline's from now on, as if it had been opened there. The other direction's fields are written, too: a
+ * SYN that the client sends again at this very moment may be counted at the one or the other.
+ */
+static __always_inline void rescue_reopen(struct canary_flow *flow, __u16 version, __u64 now_ns)
+{
+	flow->backend = flow->fallback - 1;
+	flow->version = version;
+	flow->fallback = 0;
+	flow->opened_ns = now_ns;
+	flow->server_flags = 0;
+	flow->server_next = 0;
+	flow->sweep_flags = 0;
+}
 
 /* The words of the TCP header at `tcp`, as many as there are in [tcp, data_end). */
 static __always_inline void rescue_keep_tcp(struct canary_syn *syn, const void *tcp, const void *data_end)
@@ -142,6 +168,21 @@ static __always_inline __u32 rescue_pseudo_difference(const struct canary_flow_k
 	__u32 sum = rewrite_difference32(key->vip, backend->addr);
 
 	return rewrite_fold((__u64)sum + (__u16)~bpf_htons(sizeof(struct tcphdr)) + bpf_htons(syn->tcp_len));
+}
+
+/* The TCP checksum of what rescue_headers() made, in full. */
+static __always_inline void rescue_checksum(struct rescue_headers *headers, const struct canary_syn *syn,
+					    const struct canary_flow_key *key, const struct canary_endpoint *backend)
+{
+	__u64 sum = bpf_htons(IPPROTO_TCP) + bpf_htons(syn->tcp_len);
+
+#pragma unroll
+	for (int i = 0; i < 4; i++) /* of a mapped address the prefix sums to nothing */
+		sum += (__u64)key->client[i] + backend->addr[i];
+#pragma unroll
+	for (int i = 0; i < RESCUE_TCP_WORDS; i++)
+		sum += headers->tcp[i];
+	headers->tcp[RESCUE_TCP_CHECK] |= bpf_htonl((__u32)bpf_ntohs(~rewrite_fold(sum)) << 16);
 }
 
 /* What it changes by with the header itself, both with a checksum of 0. */

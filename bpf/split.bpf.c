@@ -15,6 +15,8 @@
 #include "split_forward.h"
 #include "split_fragment.h"
 #include "split_icmp.h"
+#include "split_keep.h"
+#include "split_reply.h"
 #include "split_rescue.h"
 
 /* Where a packet without a flow goes. Returns 0 or a reason. */
@@ -75,9 +77,9 @@ static __always_inline int split_find_syn(struct xdp_md *ctx, const struct canar
 	if (!found->in_table)
 		return reason;
 	found->opens = flow_reopens(found->in_table, p);
-	if (!found->opens && !reason)
-		split_rescue(key, found);
-	if (!found->opens || reason || found->inserted)
+	if (!found->opens && !reason && found->in_table->fallback)
+		split_rescue(key, found->in_table->mode, found->now_ns);
+	if (!found->opens || reason)
 		return found->opens ? reason : 0;
 	split_account_replaced(found->in_table);
 	if (found->opened.mode == CANARY_MODE_FULLNAT)

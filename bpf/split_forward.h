@@ -8,7 +8,7 @@
 
 #include "nat_table.h"
 #include "split_choose.h"
-#include "split_fragment.h"
+#include "split_keep.h"
 
 /* For want of a source at the backend that was chosen: so many others of its version, at last one of the baseline. */
 #define SPLIT_OTHER_BACKENDS 3
@@ -40,6 +40,8 @@ static __always_inline int split_find_source(struct forward_job *job)
 			continue;
 		nat_reply_key_to(&job->reply_key, &backend->endpoint);
 		job->flow.backend = index;
+		if (job->flow.version != backend->version)
+			job->flow.fallback = 0;
 		job->flow.version = backend->version;
 		r = nat_find_source(job, hash, first);
 	}
@@ -92,6 +94,7 @@ static __always_inline int split_take_source(struct forward_job *job, const stru
 	found->opened.backend = job->flow.backend;
 	found->opened.source = job->flow.source;
 	found->opened.source_port = job->flow.source_port;
+	found->opened.fallback = job->flow.fallback;
 	return 0;
 }
 
@@ -145,18 +148,9 @@ static __always_inline int split_prepare(struct xdp_md *ctx, const struct canary
 		reason = split_take_source(job, key, flow_is_syn(p), found);
 		if (reason)
 			return reason;
+		split_keep(ctx, key, found);
 	}
 	return split_job(job, split_way(&found->opened));
-}
-
-/* A packet for no service: the reply to a source that fullnat gave out? */
-static __always_inline int split_reply(struct xdp_md *ctx, bool first_fragment)
-{
-	if (forward_parse(ctx) || nat_reply(ctx))
-		return -CANARY_REASON_not_service;
-	if (first_fragment)
-		split_first_reply(ctx);
-	return forward(ctx);
 }
 
 #endif

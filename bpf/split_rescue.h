@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/*
- * A canary that does not answer, seen from the client's side: its SYN is kept for the case of a refusal, and when it comes
- * again unanswered, it goes to the baseline.
- */
+/* A canary that does not answer, seen from the client's side: its SYN comes again, and goes to the baseline. */
 #ifndef CANARYD_BPF_SPLIT_RESCUE_H
 #define CANARYD_BPF_SPLIT_RESCUE_H
 
-#include "forward.h"
+#include "nat_table.h"
 #include "rescue.h"
-#include "split_choose.h"
+#include "split_forward.h"
 
 /* The SYN came again, and nobody has answered the first. */
 static __always_inline bool split_is_unanswered(const struct canary_flow *flow, __u64 now_ns)
@@ -17,19 +14,18 @@ static __always_inline bool split_is_unanswered(const struct canary_flow *flow, 
 	       now_ns - flow->opened_ns > RESCUE_COPY_NS;
 }
 
-/* The backend that answers in its place; false: there is none. Where flows go elsewhere by now, that is the one. */
-static __always_inline bool split_fall_back(struct canary_flow *opened, const struct canary_flow *unanswered)
+/* The job's flow is this one, opened anew at the baseline; in fullnat mode it needs a source there. False: not possible. */
+static __always_inline bool split_reopen(struct forward_job *job, const struct canary_flow *flow, __u64 now_ns)
 {
-	struct canary_backend *backend;
+	struct canary_backend *backend = account_fallback(flow);
+	struct canary_service *service = split_service(&job->key);
 
-	if (opened->version != unanswered->version)
-		return true;
-	backend = opened->fallback ? split_backend(opened->fallback - 1) : NULL;
-	if (!backend)
+	if (!backend || !service)
 		return false;
-	opened->backend = opened->fallback - 1;
-	opened->version = backend->version;
-	opened->fallback = 0;
+	job->flow = *flow;
+	job->flow.source = service->source_first;
+	job->source_count = service->source_count;
+	rescue_reopen(&job->flow, backend->version, now_ns);
 	return true;
 }
 
@@ -48,11 +44,23 @@ static __always_inline void split_account_unanswered(const struct canary_flow_ke
 	account_failure(flow, key, CANARY_COUNTER_syn_timeout, telemetry_since(flow->opened_ns, now_ns), now_ns);
 }
 
-/*
- * The job's flow is where the connection would open now. Where the canary leaves it unanswered, it opens at the
- * baseline, anew: 1, and the job's flow is in the table. An answer that is late is nobody's. Verified by itself.
- */
-__attribute__((noinline)) int split_open_again(__u64 now_ns)
+/* Whatever comes to that source is nobody's from now on. */
+static __always_inline void split_give_back_source(struct forward_job *job, const struct canary_flow *flow)
+{
+	struct canary_backend *backend = split_backend(flow->backend);
+	__u32 index = flow->source;
+	struct canary_source *source = bpf_map_lookup_elem(&sources, &index);
+
+	if (!backend || !source)
+		return;
+	nat_reply_key_to(&job->reply_key, &backend->endpoint);
+	__builtin_memcpy(job->reply_key.source, source->addr, sizeof(source->addr));
+	job->reply_key.source_port = flow->source_port;
+	bpf_map_delete_elem(&replies, &job->reply_key);
+}
+
+/* Does the canary leave it unanswered, and can it go elsewhere? Then the job's flow is what it becomes: 1. */
+__attribute__((noinline)) int split_unanswered(__u64 now_ns)
 {
 	struct forward_job *job = forward_job();
 	struct canary_flow *flow;
@@ -60,55 +68,42 @@ __attribute__((noinline)) int split_open_again(__u64 now_ns)
 	if (!job)
 		return 0;
 	flow = bpf_map_lookup_elem(&flows, &job->key);
-	if (!flow || !split_is_unanswered(flow, now_ns) || !split_fall_back(&job->flow, flow))
+	return flow && split_is_unanswered(flow, now_ns) && split_reopen(job, flow, now_ns);
+}
+
+/* The job's flow takes the place of the one that was left unanswered. An answer that is late is nobody's. */
+__attribute__((noinline)) int split_move(__u64 now_ns)
+{
+	struct forward_job *job = forward_job();
+	struct canary_flow *flow;
+	struct tally tally;
+	__u32 slot;
+
+	if (!job)
+		return 0;
+	flow = bpf_map_lookup_elem(&flows, &job->key);
+	if (!flow)
 		return 0;
 	split_account_unanswered(&job->key, flow, now_ns);
+	if (flow->mode == CANARY_MODE_FULLNAT)
+		split_give_back_source(job, flow);
 	*flow = job->flow;
+	if (account_tally(&job->flow, &tally, &slot))
+		telemetry_opened(&job->flow, &tally);
 	return 1;
 }
 
-/* The SYN of a connection that is in the table came again. */
-static __always_inline void split_rescue(const struct canary_flow_key *key, struct split_found *found)
+/* The SYN of a connection that is in the table, with a fallback, came again: it may be another's from now on. */
+static __always_inline void split_rescue(const struct canary_flow_key *key, __u8 mode, __u64 now_ns)
 {
-	struct forward_job *job = found->in_table->fallback ? forward_job() : NULL;
-
-	if (!job)
-		return;
-	job->key = *key;
-	job->flow = found->opened;
-	if (!split_open_again(found->now_ns))
-		return;
-	found->opened = job->flow;
-	found->opens = true;
-	found->inserted = true;
-}
-
-/* Keeps the SYN that has opened the job's flow. Verified by itself. */
-__attribute__((noinline)) int split_keep_syn(struct xdp_md *ctx)
-{
-	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
 	struct forward_job *job = forward_job();
-	__u32 zero = 0;
-	struct rescue_work *work = bpf_map_lookup_elem(&rescue_scratch, &zero);
-	struct packet p;
-
-	if (!job || !work || parse_packet(data, data_end, parse_distance(data, data_end), &p) || p.protocol != IPPROTO_TCP)
-		return -1;
-	if (!rescue_keep(&work->syn, &p, data_end))
-		return -1;
-	return bpf_map_update_elem(&syns, &job->key, &work->syn, BPF_ANY);
-}
-
-/* What opened was inserted: where somebody can fall back on the baseline, its SYN is kept. */
-static __always_inline void split_keep(struct xdp_md *ctx, const struct canary_flow_key *key,
-				       const struct split_found *found)
-{
-	struct forward_job *job = found->opened.fallback ? forward_job() : NULL;
 
 	if (!job)
 		return;
 	job->key = *key;
-	split_keep_syn(ctx);
+	if (!split_unanswered(now_ns) || (mode == CANARY_MODE_FULLNAT && split_open_fullnat(false)))
+		return;
+	split_move(now_ns);
 }
 
 #endif

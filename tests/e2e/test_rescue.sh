@@ -6,6 +6,8 @@
 set -u
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/rescue.sh
+. tests/e2e/rescue.sh
 
 N=20000
 config() {
@@ -40,51 +42,10 @@ config() {
 	END
 }
 
-failures='.refused + .connect_timeouts + .unreachable + .resets_before + .resets_mid + .empty_closes +
-	.response_timeouts + .truncated + .malformed + .responses["5xx"]'
-
-# What has been counted since the last call, of v1 and of v2, whatever the service.
-counted() {
-	local now
-	now=$(lab_kernel_by_version)
-	COUNTED=$(jq -c --argjson before "${BEFORE:-null}" 'with_entries(.key as $version | .value |= with_entries(
-		.value -= ($before[$version][.key] // 0)))' <<<"$now")
-	BEFORE=$now
-}
-
 # serve_behind NAME VERSION NS ADDR4 ADDR6 PORT: a server on another host than the node.
 serve_behind() {
 	lab_start "$1" "$3" "$LAB_BUILD/lab-server" --name "$2" --control "$LAB_DIR/$1.control" --listen "$4:$6" --listen "[$5]:$6"
 	lab_wait_for 10 "$1 to serve" lab_tell "$1" stats || bail "$1 does not start"
-}
-
-# refused WHAT VIP FAMILY N: all of them, at a canary whose port is closed.
-refused() {
-	local what=$1 vip=$2 sources
-	mapfile -t sources < <(lab_sources "$3")
-	counted
-	load --to "$vip" --rate 1500 --count "$4" --timeout 10 "${sources[@]}"
-	counted
-	check_equal "$what: of $4 connections none failed, all were served by the baseline" \
-		"$(of "$REPORT" "[$failures, .versions]")" "[0,{\"v1\":$4}]"
-	check_equal "$what: every one was the canary's first, and its failure" \
-		"$(of "$COUNTED" '[.v2.connections, .v2.refused, .v2.rescued, .v2.established, .v1.connections, .v1.refused]')" \
-		"[$4,$4,$4,0,$4,0]"
-	note "$what: connect p50 and p99, ms: $(of "$REPORT" '.connect_seconds | [.p50, .p99 | . * 1e5 | round / 100]')"
-}
-
-unanswered() {
-	local what=$1 vip=$2 n=$4 sources
-	mapfile -t sources < <(lab_sources "$3")
-	counted
-	load --to "$vip" --rate 200 --count "$n" --timeout 30 "${sources[@]}"
-	counted
-	check_equal "$what: of $n connections none failed, all were served by the baseline" \
-		"$(of "$REPORT" "[$failures, .versions]")" "[0,{\"v1\":$n}]"
-	check_equal "$what: every one after its first retransmission" \
-		"$(of "$COUNTED" '[.v2.connections, .v2.syn_timeout, .v2.rescued, .v1.connections, .v1.syn_timeout]')" \
-		"[$n,$n,$n,$n,0]"
-	note "$what: connect p50 and max, s: $(of "$REPORT" '.connect_seconds | [.p50, .max]')"
 }
 
 # What the backend's stack was told by the client's SYN: of a connection that is open to PORT.

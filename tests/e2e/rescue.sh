@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# Clients of a canary that does not answer, and what was counted of them: the clients', the servers' and the kernel's.
+# Sourced by test_rescue*.sh.
+
+failures='.refused + .connect_timeouts + .unreachable + .resets_before + .resets_mid + .empty_closes +
+	.response_timeouts + .truncated + .malformed + .responses["5xx"]'
+
+# What has been counted since the last call, of v1 and of v2, whatever the service.
+counted() {
+	local now
+	now=$(lab_kernel_by_version)
+	COUNTED=$(jq -c --argjson before "${BEFORE:-null}" 'with_entries(.key as $version | .value |= with_entries(
+		.value -= ($before[$version][.key] // 0)))' <<<"$now")
+	BEFORE=$now
+}
+
+# refused WHAT VIP FAMILY N: all of them, at a canary whose port is closed.
+refused() {
+	local what=$1 vip=$2 sources
+	mapfile -t sources < <(lab_sources "$3")
+	counted
+	load --to "$vip" --rate 1500 --count "$4" --timeout 10 "${sources[@]}"
+	counted
+	check_equal "$what: of $4 connections none failed, all were served by the baseline" \
+		"$(of "$REPORT" "[$failures, .versions]")" "[0,{\"v1\":$4}]"
+	check_equal "$what: every one was the canary's first, and its failure" \
+		"$(of "$COUNTED" '[.v2.connections, .v2.refused, .v2.rescued, .v2.established, .v1.connections, .v1.refused]')" \
+		"[$4,$4,$4,0,$4,0]"
+	note "$what: connect p50 and p99, ms: $(of "$REPORT" '.connect_seconds | [.p50, .p99 | . * 1e5 | round / 100]')"
+}
+
+unanswered() {
+	local what=$1 vip=$2 n=$4 sources
+	mapfile -t sources < <(lab_sources "$3")
+	counted
+	load --to "$vip" --rate 200 --count "$n" --timeout 30 "${sources[@]}"
+	counted
+	check_equal "$what: of $n connections none failed, all were served by the baseline" \
+		"$(of "$REPORT" "[$failures, .versions]")" "[0,{\"v1\":$n}]"
+	check_equal "$what: every one after its first retransmission" \
+		"$(of "$COUNTED" '[.v2.connections, .v2.syn_timeout, .v2.rescued, .v1.connections, .v1.syn_timeout]')" \
+		"[$n,$n,$n,$n,0]"
+	note "$what: connect p50 and max, s: $(of "$REPORT" '.connect_seconds | [.p50, .max]')"
+}
