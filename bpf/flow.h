@@ -66,6 +66,8 @@ static __always_inline bool flow_reopens(const struct canary_flow *flow, const s
 		return true;
 	if (flow->origin == CANARY_ORIGIN_LOST_TRACK)
 		return true;
+	if (flow->mode == CANARY_MODE_DSR && flow->client_flags & CANARY_CLIENT_FIN) /* its end is not seen for sure */
+		return p->seq != flow->client_isn;
 	return flow_state(flow) == FLOW_SYN && p->seq != flow->client_isn;
 }
 

@@ -48,6 +48,8 @@ struct forward_job {
 	__u32 waits;        /* the probe whose source waits for the end of TIME_WAIT */
 	__u32 ingress;      /* the interface it came in on */
 	__u32 overhead;     /* by how much it becomes longer */
+	__u32 mode;         /* enum canary_mode */
+	__u32 opens;        /* it is the first of its flow, and accounted */
 	__u32 label;        /* in a tunnel: the same for all packets of a flow */
 };
 

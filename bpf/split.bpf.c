@@ -11,6 +11,7 @@
 #include "parse.h"
 #include "rewrite.h"
 #include "split_choose.h"
+#include "split_dsr.h"
 #include "split_flood.h"
 #include "split_forward.h"
 #include "split_fragment.h"
@@ -187,8 +188,8 @@ static __always_inline void split_account(const struct canary_flow_key *key, con
 		split_account_opened(key, p, found);
 		return;
 	}
-	if (!found->in_table || !account_tally(found->in_table, &tally, &slot))
-		return;
+	if (!found->in_table || found->in_table->mode == CANARY_MODE_DSR || !account_tally(found->in_table, &tally, &slot))
+		return; /* a flow in dsr mode is split_is_dsr()'s */
 	now_ns = telemetry_request_is_timed(found->in_table, p) ? bpf_ktime_get_ns() : 0;
 	turn = found->in_table->request_turn;
 	telemetry_request(found->in_table, p, now_ns, &tally);
@@ -253,7 +254,7 @@ static __always_inline int split_packet(struct xdp_md *ctx)
 	split_account(&key, &p, &found);
 	if (mode == CANARY_MODE_DNAT)
 		return XDP_PASS;
-	return mode == CANARY_MODE_DSR ? forward_tunnel(ctx) : forward(ctx);
+	return split_is_dsr() ? forward_tunnel(ctx) : forward(ctx);
 }
 
 SEC("xdp")

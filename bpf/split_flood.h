@@ -32,13 +32,13 @@ __attribute__((noinline)) int split_flood_is_on(__u32 service, __u64 now_ns)
 	return 1;
 }
 
-/* In fullnat mode nothing is guarded: a source port is taken anyway. */
+/* Guarded is dnat: in fullnat a source port is taken anyway, and in dsr no answer is seen that could be proven. */
 static __always_inline bool split_is_guarded(const struct canary_flow *flow, __u64 now_ns)
 {
 	__u32 service = flow->service;
 	struct canary_split *split = bpf_map_lookup_elem(&splits, &service);
 
-	if (!split || !split->flood_limit || flow->mode == CANARY_MODE_FULLNAT)
+	if (!split || !split->flood_limit || flow->mode != CANARY_MODE_DNAT)
 		return false;
 	return split_flood_is_on(service, now_ns);
 }

@@ -40,7 +40,7 @@ static __always_inline void sweep_count_open(const struct canary_flow *flow, __u
 
 	if (!active)
 		return;
-	if (flow->sweep_flags & CANARY_SWEEP_CLOSED)
+	if (flow->sweep_flags & CANARY_SWEEP_CLOSED || sweep_is_closing(flow))
 		__sync_fetch_and_add(&active->closed[turn & 1], 1);
 	else
 		__sync_fetch_and_add(&active->open[turn & 1], 1);

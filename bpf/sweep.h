@@ -23,6 +23,39 @@ static __always_inline bool sweep_is_past(__u64 then_ns, __u64 limit_ns, __u64 n
 	return now_ns > then_ns && now_ns - then_ns > limit_ns;
 }
 
+#define SWEEP_CLOSING_S 10 /* dsr: the client closed, and so long nothing came of the server */
+#define SWEEP_DEAD_S 900   /* dsr: the same after a time-out, whose reset by the server would not be seen */
+
+/* dsr: how long the server has been silent, as far as it is known; at most 18 hours. */
+static __always_inline __u32 sweep_quiet_s(struct canary_flow *flow, __u64 now_ns)
+{
+	__u16 now_s = now_ns / 1000000000ULL;
+
+	if (!(flow->sweep_flags & CANARY_SWEEP_QUIET) || flow->swept_server_next != flow->server_next) {
+		flow->sweep_flags |= CANARY_SWEEP_QUIET;
+		flow->quiet_since_s = now_s;
+	}
+	return (__u16)(now_s - flow->quiet_since_s);
+}
+
+/* dsr: has the client closed, and is waiting for nothing? Nearly always the server has, too. */
+static __always_inline bool sweep_is_closing(const struct canary_flow *flow)
+{
+	return flow->mode == CANARY_MODE_DSR && flow->client_flags & CANARY_CLIENT_FIN && flow_state(flow) != FLOW_REQUEST;
+}
+
+/* dsr: is there nothing to be expected, though its end was not seen? */
+static __always_inline bool sweep_fell_silent(struct canary_flow *flow, __u64 now_ns)
+{
+	bool timed_out = flow_state(flow) == FLOW_REQUEST && flow->timeout_turn == flow->request_turn;
+	__u32 quiet_s;
+
+	if (flow->mode != CANARY_MODE_DSR)
+		return false;
+	quiet_s = sweep_quiet_s(flow, now_ns);
+	return (timed_out && quiet_s > SWEEP_DEAD_S) || (sweep_is_closing(flow) && quiet_s > SWEEP_CLOSING_S);
+}
+
 #define SWEEP_SYN_ABANDONED_NS 130000000000ULL /* the last of Linux' six retries is over after 127 s */
 
 /* The server answered, and gave up waiting for the client's acknowledgement: a forged source, or one that went away. */
@@ -35,7 +68,7 @@ static __always_inline bool sweep_never_acknowledged(const struct canary_flow *f
 }
 
 /* Has the flow ended, or is nothing to be expected of it? */
-static __always_inline bool sweep_ended(const struct canary_flow *flow, const struct sweep_limits *limits, __u64 now_ns)
+static __always_inline bool sweep_ended(struct canary_flow *flow, const struct sweep_limits *limits, __u64 now_ns)
 {
 	if (flow->origin == CANARY_ORIGIN_UDP)
 		return sweep_is_past(flow->request_ns, limits->udp_idle_ns, now_ns);
@@ -43,7 +76,7 @@ static __always_inline bool sweep_ended(const struct canary_flow *flow, const st
 		return flow_closed(flow) || sweep_is_past(flow->opened_ns, limits->syn_timeout_ns, now_ns);
 	if (flow_state(flow) == FLOW_SYN && flow->sweep_flags & CANARY_SWEEP_SYN_TIMEOUT)
 		return flow_closed(flow) || sweep_is_past(flow->opened_ns, SWEEP_SYN_ABANDONED_NS, now_ns);
-	return flow_closed(flow) || sweep_never_acknowledged(flow, now_ns);
+	return flow_closed(flow) || sweep_never_acknowledged(flow, now_ns) || sweep_fell_silent(flow, now_ns);
 }
 
 /* A response is over where all of it is acknowledged and nothing came since the sweep before. Only then: it may go on. */
@@ -61,12 +94,13 @@ static __always_inline bool sweep_syn_timed_out(const struct canary_flow *flow, 
 	return telemetry_gave_up_connecting(flow) && sweep_is_past(flow->opened_ns, limits->syn_timeout_ns, now_ns);
 }
 
-/* A request that the server told to go on with is the client's to finish. */
+/* A request that the server told to go on with is the client's to finish; in dsr one byte may have been the response. */
 static __always_inline bool sweep_response_timed_out(const struct canary_flow *flow, const struct sweep_limits *limits,
 						     __u64 now_ns)
 {
 	return flow_state(flow) == FLOW_REQUEST && telemetry_has_turns(flow) &&
 	       flow->timeout_turn != flow->request_turn && flow->continue_next != flow->client_next &&
+	       !(flow->server_flags & CANARY_SERVER_SAID_ONE) &&
 	       sweep_is_past(flow->request_ns, limits->response_timeout_ns, now_ns);
 }
 

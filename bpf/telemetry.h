@@ -224,6 +224,10 @@ static __always_inline void telemetry_open(struct canary_flow *flow, const struc
 	flow->origin = p->protocol == IPPROTO_UDP ? CANARY_ORIGIN_UDP :
 		       syn                        ? CANARY_ORIGIN_SYN :
 						    CANARY_ORIGIN_LOST_TRACK;
+	if (flow->mode == CANARY_MODE_DSR && flow->origin == CANARY_ORIGIN_UDP) {
+		flow->client_flags = CANARY_CLIENT_MULTIPLEXED; /* nothing acknowledges an answer: no turns are told */
+		flow->request_ns = now_ns;
+	}
 }
 
 /* Accounts a flow that was opened. Its first packet: where it is a SYN, by request_packets, else as any other. */

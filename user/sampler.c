@@ -51,7 +51,8 @@ uint64_t sampler_failed(const struct canary_counters *c)
 
 uint64_t sampler_attempts(const struct canary_counters *c)
 {
-	return sampler_failed(c) + c->http_2xx + c->http_3xx + c->http_4xx + c->http_upgrade + c->unparsed;
+	return sampler_failed(c) + c->http_2xx + c->http_3xx + c->http_4xx + c->http_upgrade + c->unparsed +
+	       c->answered;
 }
 
 double sampler_http_coverage(const struct canary_counters *c)

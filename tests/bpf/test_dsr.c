@@ -221,6 +221,76 @@ static void test_flow_label(void **state)
 	assert_true(same < 3);
 }
 
+/* ---- what is counted ------------------------------------------------------------------------------------------- */
+
+static void test_counts(void **state)
+{
+	static const uint8_t flags[] = { SYN, ACK, ACK | PSH, ACK, FIN | ACK, ACK };
+	static const uint32_t seqs[] = { 1000, 1001, 1001, 1001 + sizeof(GET) - 1, 1001 + sizeof(GET) - 1, 1002 + sizeof(GET) - 1 };
+	static const uint32_t acks[] = { 0, 5001, 5001, 5501, 5501, 5502 };
+
+	for (int service = TCP4; service <= TCP6; service++) {
+		struct canary_counters counted;
+		struct canary_flow flow;
+		uint16_t backend = CANARY_NONE;
+
+		for (int i = 0; i < 6; i++) {
+			struct packet_spec spec = fixture_request(service, 7, flags[i], seqs[i], i == 2 ? GET : "");
+
+			spec.ack = acks[i];
+			backend = expect_sent(*state, &spec);
+		}
+		counted = fixture_version_stats(*state, backend / 2, true);
+		assert_int_equal(counted.connections, 1);
+		assert_int_equal(counted.established, 1);
+		assert_int_equal(counted.requests, 1);
+		assert_int_equal(counted.answered, 1);
+		assert_int_equal(counted.request_packets, 6);
+		assert_int_equal(counted.request_bytes, sizeof(GET) - 1);
+		assert_true(fixture_flow(*state, service, 7, &flow));
+		assert_int_equal(flow.mode, CANARY_MODE_DSR);
+		assert_int_equal(flow.client_flags, CANARY_CLIENT_FIN);
+		assert_int_equal(flow.server_flags, CANARY_SERVER_SYNACK | CANARY_SERVER_FIN);
+	}
+}
+
+/* Unanswered, and closed without an answer: the breaker and people hear of them. */
+static void test_failures(void **state)
+{
+	struct packet_spec spec = fixture_request(TCP4, 7, SYN, 1000, "");
+	uint16_t backend = expect_sent(*state, &spec);
+
+	fixture_set_timeouts(*state, TCP4, 1, 1, 1);
+	fixture_sweep(*state);
+	assert_int_equal(fixture_version_stats(*state, backend / 2, true).syn_timeout, 1);
+	spec = fixture_request(TCP4, 8, SYN, 1000, "");
+	backend = expect_sent(*state, &spec);
+	spec = fixture_request(TCP4, 8, ACK, 1001, GET);
+	spec.ack = 5001;
+	expect_sent(*state, &spec);
+	spec = fixture_request(TCP4, 8, FIN | ACK, 1001 + sizeof(GET) - 1, "");
+	spec.ack = 5002;
+	expect_sent(*state, &spec);
+	assert_int_equal(fixture_version_stats(*state, backend / 2, true).empty_close, 1);
+}
+
+/* Datagrams have no turns: that nobody acknowledges them is no failure. */
+static void test_datagrams(void **state)
+{
+	struct packet_spec spec = fixture_request(UDP6, 7, 0, 0, GET);
+	uint16_t backend = expect_sent(*state, &spec);
+	struct canary_counters counted;
+
+	assert_int_equal(expect_sent(*state, &spec), backend);
+	fixture_set_timeouts(*state, UDP6, 1, 1, 1000000000000ULL);
+	fixture_sweep(*state);
+	counted = fixture_version_stats(*state, backend / 2, true);
+	assert_int_equal(counted.connections, 1);
+	assert_int_equal(counted.requests, 0);
+	assert_int_equal(counted.response_timeout, 0);
+	assert_int_equal(counted.request_bytes, 2 * (sizeof(GET) - 1));
+}
+
 /* ---- what is not sent ----------------------------------------------------------------------------------------- */
 
 static void test_untouched(void **state)
@@ -310,6 +380,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_shapes, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_padding, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_flow_label, set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_counts, set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_failures, set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_datagrams, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_untouched, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_by_stack, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_too_big, set_up, fixture_tear_down),

@@ -15,6 +15,7 @@
  * `ttfb` and `events` are the durations measured and the failures reported; `state`, `closed` and `flows` the end.
  */
 #include "bpf/sweep.h"
+#include "bpf/telemetry_dsr.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,6 +27,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/conversations.h"
+#include "tests/unit/conversations_dsr.h"
 
 #define FIN TCP_FIN
 #define SYN TCP_SYN
@@ -60,7 +62,7 @@ struct seen {
 
 struct world {
 	uint64_t now_ns;
-	bool udp, in_table;
+	bool udp, dsr, in_table;
 	struct canary_flow flow;
 	struct side client, server;
 	struct canary_counters version, backend;
@@ -145,6 +147,16 @@ static struct packet packet_of(struct world *w, const struct token *token)
 	return p;
 }
 
+/* As split_account_dsr() of bpf/split_dsr.h has it. */
+static void dsr_packet(struct world *w, const struct packet *p, struct tally *tally)
+{
+	struct observation seen = { .failure = TELEMETRY_NO_FAILURE };
+
+	telemetry_dsr(&w->flow, p, telemetry_dsr_is_timed(&w->flow, p) ? w->now_ns : 0, tally, &seen);
+	w->seen.events += seen.failure != TELEMETRY_NO_FAILURE;
+	w->seen.last_waited_ns = seen.waited_ns ?: w->seen.last_waited_ns;
+}
+
 /* As split_find() and split_account() of bpf/split.bpf.c has it. */
 static void client_packet(struct world *w, struct packet *p)
 {
@@ -155,7 +167,10 @@ static void client_packet(struct world *w, struct packet *p)
 		if (w->flow.request_turn)
 			p->payload_start = 0;
 		w->request_packets++;
-		telemetry_request(&w->flow, p, telemetry_request_is_timed(&w->flow, p) ? w->now_ns : 0, &tally);
+		if (w->dsr)
+			dsr_packet(w, p, &tally);
+		else
+			telemetry_request(&w->flow, p, telemetry_request_is_timed(&w->flow, p) ? w->now_ns : 0, &tally);
 		return;
 	}
 	p->payload_start = 0;
@@ -164,6 +179,7 @@ static void client_packet(struct world *w, struct packet *p)
 	if (w->in_table && telemetry_gave_up_connecting(&w->flow))
 		TALLY(&tally, abort_connect);
 	memset(&w->flow, 0, sizeof(w->flow));
+	w->flow.mode = w->dsr ? CANARY_MODE_DSR : CANARY_MODE_DNAT;
 	w->in_table = true;
 	w->request_packets++;
 	telemetry_open(&w->flow, p, w->now_ns);
@@ -239,12 +255,12 @@ static void step(struct world *w, const char *text)
 		p = packet_of(w, &token);
 		if (token.from_client)
 			client_packet(w, &p);
-		else
+		else if (!w->dsr)
 			server_packet(w, &p, token.status);
 	}
 }
 
-static void play(struct world *w, const char *script, bool udp, uint32_t client_isn, uint32_t server_isn)
+static void play(struct world *w, const char *script, bool udp, bool dsr, uint32_t client_isn, uint32_t server_isn)
 {
 	char text[1024], *rest = text, *word;
 
@@ -253,6 +269,7 @@ static void play(struct world *w, const char *script, bool udp, uint32_t client_
 	memset(w, 0, sizeof(*w));
 	w->now_ns = 1000000 * MS;
 	w->udp = udp;
+	w->dsr = dsr;
 	w->client.isn = w->client.next = client_isn;
 	w->server.isn = w->server.next = server_isn;
 	while ((word = strsep(&rest, " ")))
@@ -335,7 +352,7 @@ static void expect(const struct world *w, const char *title, const char *wanted)
 }
 
 /* Sequence numbers that stay, that wrap at 2^32 soon and that cross 2^31 soon: the outcome is the same. */
-static void play_rows(const struct conversation *rows, size_t count, bool udp)
+static void play_all(const struct conversation *rows, size_t count, bool udp, bool dsr)
 {
 	static const uint32_t isns[] = { 1000, 0xffffffff, 0xffffff00, 0x7fffff80, 0x80000000 };
 	struct world w;
@@ -343,9 +360,14 @@ static void play_rows(const struct conversation *rows, size_t count, bool udp)
 	for (size_t row = 0; row < count; row++)
 		for (size_t i = 0; i < COUNT(isns); i++)
 			for (size_t j = 0; j < COUNT(isns); j++) {
-				play(&w, rows[row].script, udp, isns[i], isns[j]);
+				play(&w, rows[row].script, udp, dsr, isns[i], isns[j]);
 				expect(&w, rows[row].title, rows[row].expected);
 			}
+}
+
+static void play_rows(const struct conversation *rows, size_t count, bool udp)
+{
+	play_all(rows, count, udp, false);
 }
 
 static void test_tcp(void **state)
@@ -378,6 +400,13 @@ static void test_udp(void **state)
 	play_rows(udp_conversations, COUNT(udp_conversations), true);
 }
 
+static void test_dsr(void **state)
+{
+	(void)state;
+	play_all(dsr_conversations, COUNT(dsr_conversations), false, true);
+	play_all(dsr_udp_conversations, COUNT(dsr_udp_conversations), true, true);
+}
+
 /* The clocks of two CPUs may differ by a little: a duration is never negative, and never nothing. */
 static void test_duration_is_never_negative(void **state)
 {
@@ -393,6 +422,7 @@ int main(void)
 		cmocka_unit_test(test_tcp),       cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_reopening), cmocka_unit_test(test_sweep),
 		cmocka_unit_test(test_udp),       cmocka_unit_test(test_duration_is_never_negative),
+		cmocka_unit_test(test_dsr),
 	};
 
 	return cmocka_run_group_tests_name("telemetry", tests, NULL, NULL);

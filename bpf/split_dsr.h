@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Accounts the packets of mode dsr: flow and packet are in the forward_job of the CPU. */
+#ifndef CANARYD_BPF_SPLIT_DSR_H
+#define CANARYD_BPF_SPLIT_DSR_H
+
+#include "account.h"
+#include "forward.h"
+#include "nat.h"
+#include "telemetry_dsr.h"
+
+static __always_inline void split_account_in_tunnel(struct forward_job *job)
+{
+	struct observation seen = { .failure = TELEMETRY_NO_FAILURE };
+	struct canary_flow *flow;
+	struct tally tally;
+	__u32 slot, turn;
+	__u64 now_ns;
+
+	flow = bpf_map_lookup_elem(&flows, &job->key);
+	if (!flow || !account_tally(flow, &tally, &slot))
+		return;
+	now_ns = telemetry_dsr_is_timed(flow, &job->packet) ? bpf_ktime_get_ns() : 0;
+	turn = flow->request_turn;
+	telemetry_dsr(flow, &job->packet, now_ns, &tally, &seen);
+	if (flow->request_turn != turn)
+		account_attempt(flow, now_ns);
+	if (seen.failure != TELEMETRY_NO_FAILURE)
+		account_failure(flow, &job->key, seen.failure, seen.waited_ns, now_ns);
+}
+
+/* Does the job of this CPU go in a tunnel? Then a flow that is in the table is accounted. Verified by itself. */
+__attribute__((noinline)) int split_is_dsr(void)
+{
+	struct forward_job *job = forward_job();
+
+	if (!job || job->mode != CANARY_MODE_DSR)
+		return 0;
+	job->label = nat_hash(&job->key);
+	if (!job->opens)
+		split_account_in_tunnel(job);
+	return 1;
+}
+
+#endif
