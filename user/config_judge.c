@@ -3,6 +3,7 @@
 #include "user/config.h"
 
 #include <math.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #define WEIGHT 0.2
@@ -95,6 +96,19 @@ static void scale_weights(struct judge_config *judge)
 		judge->external[i].weight /= sum;
 }
 
+/* In mode dsr no reply is seen; of a datagram's answer not even an acknowledgement. */
+static void leave_out(const struct config_service *service, struct judge_config *judge)
+{
+	if (service->mode != CANARY_MODE_DSR)
+		return;
+	judge->unavailable_latency = judge->dry_run_latency = true;
+	judge->weight_latency = 0;
+	if (service->protocol == IPPROTO_TCP)
+		return;
+	judge->unavailable_errors = judge->dry_run_errors = true;
+	judge->weight_errors = 0;
+}
+
 struct judge_config config_judge(const struct config *config, const struct config_service *service)
 {
 	struct judge_config judge = config->judge;
@@ -110,6 +124,7 @@ struct judge_config config_judge(const struct config *config, const struct confi
 		else if (judge.n_externals < FINDING_EXTERNALS)
 			judge.external[judge.n_externals++] = external(sli, &config->judge);
 	}
+	leave_out(service, &judge);
 	scale_weights(&judge);
 	return judge;
 }

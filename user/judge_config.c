@@ -74,6 +74,16 @@ static int check_weights(const struct judge_config *c, char reason[FINDING_REASO
 	return -EINVAL;
 }
 
+bool judge_config_has_say(const struct judge_config *c)
+{
+	if (!c->unavailable_latency || (!c->dry_run_errors && c->weight_errors > 0))
+		return true;
+	for (unsigned i = 0; i < c->n_externals; i++)
+		if (!c->external[i].dry_run)
+			return true;
+	return false;
+}
+
 int judge_config_check(const struct judge_config *c, char reason[FINDING_REASON])
 {
 	const struct range ranges[] = {

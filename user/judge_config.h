@@ -63,12 +63,17 @@ struct judge_config {
 	bool critical_latency;
 	bool dry_run_errors; /* measured and judged, without a say; its weight is 0 then */
 	bool dry_run_latency;
+	bool unavailable_errors; /* they cannot be measured of the service: a dry run, too, and it is said */
+	bool unavailable_latency;
 	unsigned n_externals;
 	struct judge_external external[FINDING_EXTERNALS];
 };
 
 /* The constants of the design: α 1 %, m 1.25, δ 10 %, blocks of 30 s, p0 0.5 %, warm-up 60 s, … */
 struct judge_config judge_config_default(void);
+
+/* Is there anything to be judged? Not where what would be cannot be measured, and nothing else has a say. */
+bool judge_config_has_say(const struct judge_config *config);
 
 /* 0, or -EINVAL with what is wrong and the mend in `reason`. */
 int judge_config_check(const struct judge_config *config, char reason[FINDING_REASON]);

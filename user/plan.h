@@ -70,6 +70,9 @@ struct plan_refusal {
 	char mend[FINDING_REASON];
 };
 
+/* The same for a judge who has nothing to judge by (judge_config_has_say() says no). */
+struct plan_refusal plan_refuse_blind(void);
+
 struct plan_refusal plan_refuse(const struct policy_plan *plan, const struct judge_config *judge,
 				const struct plan_traffic *traffic, unsigned step);
 

@@ -46,6 +46,16 @@ static void say_mend(const struct plan_forecast *f, char mend[FINDING_REASON])
 		snprintf(mend, FINDING_REASON, "raise its weight to %.3g %%, or its max_s to %.15g", percent, max_s);
 }
 
+struct plan_refusal plan_refuse_blind(void)
+{
+	struct plan_refusal refusal;
+
+	SAY(refusal.what, "no step can decide: in this mode replies do not come by here, so that latency is unavailable, and "
+	    "nothing else has a say");
+	SAY(refusal.mend, "give the SLI errors a say (TCP), or add one to slis that is measured elsewhere: promql, exec, http");
+	return refusal;
+}
+
 struct plan_refusal plan_refuse(const struct policy_plan *plan, const struct judge_config *judge,
 				const struct plan_traffic *traffic, unsigned step)
 {

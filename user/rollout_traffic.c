@@ -56,6 +56,10 @@ int rollout_check_plan(const struct rollout *rollout, struct plan_refusal *ret)
 	double watched_s;
 	unsigned step;
 
+	if (!judge_config_has_say(&judge)) {
+		*ret = plan_refuse_blind();
+		return -EDOM;
+	}
 	if (!rollout_traffic(rollout, &traffic, &watched_s))
 		return 1;
 	plan_from_config(&rollout->service->rollout, &judge, &plan);

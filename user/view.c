@@ -9,6 +9,7 @@
 #include "user/rollout_json.h"
 #include "user/view_backends.h"
 #include "user/view_cohorts.h"
+#include "user/view_unavailable.h"
 
 #define FAILED_FLOWS_SHOWN 10
 #define DECISIONS_SHOWN 1000
@@ -377,6 +378,7 @@ static json_t *view_service(const struct daemon_service *service)
 	set(object, "rollout", view_rollout(service));
 	set(object, "starting", view_starting(service));
 	set(object, "failed_flows", view_failed_flows(service));
+	view_unavailable(object, service->config);
 	return object;
 }
 

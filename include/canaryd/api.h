@@ -20,11 +20,12 @@
  *     weight: {wanted, applied, measured|null},      share of new flows that go (wanted: should go; applied: the
  *                                                    kernel's threshold; measured: of the last 10 s) to the canary
  *     versions: [{ name, role: "baseline"|"canary"|"standby", rate, attempts, failed, active_flows,
- *                  counters: {<counter of abi.h>: n, …}, http_coverage|null,
+ *                  counters: {<counter of abi.h>: n|null, …}, http_coverage|null,
  *                  ttfb_seconds: {p50,p95,p99}|null, connect_seconds: {…}|null,
  *                  rotation: {backends, well, usable, panic},    well: nothing speaks against them; usable: get new
  *                                                 flows; panic: though none is well
  *                  backends: [<backend>] }],
+ *     unavailable: [name, …],                        counters and latencies that the mode does not let see: null above
  *     rescue,                                        whether a connection the canary does not answer goes to the baseline
  *     breaker: {enabled, window_s, min_failures, ratio,
  *               tripped: {seconds_ago, attempts, failures, window_s, kind}|null},   on the last rollout's canary

@@ -47,6 +47,7 @@ static const struct kind moves[] = {
 
 static const struct kind signs[] = {
 	KIND(http_4xx, "HTTP 4xx", NULL),
+	KIND(answered, "answers acknowledged", NULL),
 	KIND(late_response, "late responses", NULL),
 	KIND(unparsed, "not HTTP/1", NULL),
 	KIND(multiplexed, "multiplexed flows, untimed", NULL),
@@ -384,6 +385,23 @@ void status_view_starting(const struct page *page, const json_t *service)
 	page_wrap(page, TONE_WARN, 2, sentence);
 }
 
+/* Missing is not zero. */
+static void print_unavailable(const struct page *page, const json_t *service)
+{
+	const json_t *list = json_object_get(service, "unavailable");
+	char line[768];
+	size_t i, used = 0;
+	json_t *name;
+
+	if (json_array_size(list) == 0)
+		return;
+	used = snprintf(line, sizeof(line), "unavailable in mode %s:", field_text(service, "mode", "?"));
+	json_array_foreach(list, i, name)
+		if (used < sizeof(line))
+			used += snprintf(line + used, sizeof(line) - used, "%s %s", i ? "," : "", json_string_value(name));
+	page_wrap(page, TONE_DIM, 2, line);
+}
+
 static void print_service(const struct page *page, const json_t *service, const json_t *alerts, bool verbose, double now)
 {
 	const json_t *versions = json_object_get(service, "versions");
@@ -407,6 +425,7 @@ static void print_service(const struct page *page, const json_t *service, const 
 	if (json_is_object(rollout))
 		print_rollout(page, rollout, verbose, now);
 	print_versions(page, versions, verbose);
+	print_unavailable(page, service);
 	if (verbose) {
 		print_backends(page, versions);
 		print_failed_flows(page, json_object_get(service, "failed_flows"));
