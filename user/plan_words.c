@@ -52,7 +52,7 @@ struct plan_refusal plan_refuse_blind(void)
 
 	SAY(refusal.what, "no step can decide: in this mode replies do not come by here, so that latency is unavailable, and "
 	    "nothing else has a say");
-	SAY(refusal.mend, "give the SLI errors a say (TCP), or add one to slis that is measured elsewhere: promql, exec, http");
+	SAY(refusal.mend, "in TCP give the SLI errors a say, else add one to slis that is measured elsewhere: promql, exec, http");
 	return refusal;
 }
 
