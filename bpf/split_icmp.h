@@ -2,12 +2,13 @@
 /*
  * ICMP errors at XDP: somebody on the way to the client, or the client itself, complains to the VIP about a reply. The
  * backend that sent it gets the error, about the packet as it sent it; so path-MTU discovery works towards clients. In
- * mode fullnat complaints about requests come here, too.
+ * mode fullnat complaints about requests come here, too; in mode dsr the backend gets those about replies in its tunnel.
  */
 #ifndef CANARYD_BPF_SPLIT_ICMP_H
 #define CANARYD_BPF_SPLIT_ICMP_H
 
 #include "account.h"
+#include "forward_tunnel.h"
 #include "icmp.h"
 #include "maps.h"
 #include "split_icmp_forward.h"
@@ -29,10 +30,10 @@ static __always_inline int split_icmp_about_reply(struct icmp_work *work, void *
 
 	icmp_key_of_reply(work);
 	flow = bpf_map_lookup_elem(&flows, &work->key);
-	if (flow && flow->mode == CANARY_MODE_FULLNAT)
-		return SPLIT_ICMP_TO_BACKEND;
-	if (!flow || flow->mode != CANARY_MODE_DNAT)
+	if (!flow)
 		return CANARY_REASON_icmp_no_flow;
+	if (flow->mode != CANARY_MODE_DNAT)
+		return SPLIT_ICMP_TO_BACKEND;
 	backend = split_backend(flow->backend);
 	if (!backend)
 		return CANARY_REASON_no_backend;
@@ -78,6 +79,8 @@ static __always_inline int split_icmp_packet(struct xdp_md *ctx)
 		next = split_icmp_to_client();
 	else
 		return -next;
+	if (next == SPLIT_ICMP_IS_IN_TUNNEL)
+		return forward_tunnel(ctx);
 	return next ? -next : forward(ctx);
 }
 

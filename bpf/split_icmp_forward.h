@@ -19,7 +19,20 @@ static __always_inline void split_icmp_job(struct forward_job *job, struct icmp_
 	icmp_change_both(e, &job->destination, &job->source);
 }
 
-/* About a reply; its flow is known to be in the table. Returns 0: forward() is to do the rest, or a reason. */
+#define SPLIT_ICMP_IS_IN_TUNNEL (-3) /* forward_tunnel() is to do the rest */
+
+/* The job of sending it to a backend that itself has the VIP: as it is, in a tunnel. */
+static __always_inline int split_icmp_tunnel_job(struct forward_job *job, const struct icmp_error *e)
+{
+	job->kind = FORWARD_ICMP;
+	job->network = e->outer.place;
+	job->label = 0;
+	job->packet.ipv6 = e->ipv6;
+	job->packet.protocol = e->ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+	return SPLIT_ICMP_IS_IN_TUNNEL;
+}
+
+/* About a reply; its flow is known to be in the table. Returns 0: forward() is to do the rest, or as above, or a reason. */
 __noinline int split_icmp_to_backend(void)
 {
 	struct maps_scratch *room = maps_scratch();
@@ -38,9 +51,11 @@ __noinline int split_icmp_to_backend(void)
 	reason = split_job(job, split_way(flow));
 	if (reason)
 		return reason;
-	split_icmp_job(job, &room->icmp.error);
 	if (account_tally(flow, &tally, &slot))
 		TALLY(&tally, icmp_errors);
+	if (flow->mode == CANARY_MODE_DSR)
+		return split_icmp_tunnel_job(job, &room->icmp.error);
+	split_icmp_job(job, &room->icmp.error);
 	return 0;
 }
 

@@ -112,7 +112,8 @@ static struct canary_endpoint expect_in_tunnel(const struct packet_bytes *before
 	memcpy(inner->data, after->data, ip);
 	memcpy(inner->data + ip, after->data + ip + overhead, before->len - ip);
 	assert_memory_equal(inner->data + 12, before->data + 12, ip - 12);
-	fullnat_expect_routed(before, inner, mac);
+	if (before->protocol == IPPROTO_TCP || before->protocol == IPPROTO_UDP)
+		fullnat_expect_routed(before, inner, mac);
 	assert_memory_equal(inner->data + ip + 12, before->data + ip + 12, before->len - ip - 12);
 	return to;
 }
@@ -219,6 +220,35 @@ static void test_flow_label(void **state)
 		for (uint32_t j = 0; j < i; j++)
 			same += labels[i] == labels[j];
 	assert_true(same < 3);
+}
+
+/* Somebody on the way to the client complains about a reply: the backend that has the VIP hears of it, as it is. */
+static void test_errors_about_replies(void **state)
+{
+	for (int service = TCP4; service <= TCP6; service++) {
+		struct packet_spec spec = fixture_request(service, 7, SYN, 1000, "");
+		uint16_t backend = expect_sent(*state, &spec);
+		struct packet_error_spec error = {
+			.about = fixture_request(service, 7, ACK, 5001, "HTTP/1.1 200 OK"),
+			.type = service == TCP4 ? 3 : 2,
+			.code = service == TCP4 ? 4 : 0,
+			.rest = 1280,
+		};
+		struct packet_bytes before, after, inner;
+		struct canary_endpoint to, client = error.about.source;
+
+		error.about.source = error.about.destination;
+		error.about.destination = client;
+		error.source = client;
+		error.destination = error.about.source;
+		packet_build_error(&error, &before);
+		set_class(&before);
+		after = before;
+		assert_int_equal(fullnat_run(*state, "c0", &after), XDP_REDIRECT);
+		to = expect_in_tunnel(&before, &after, 0xbb, &inner);
+		assert_int_equal(backend_at(&to), backend);
+		assert_int_equal(fixture_version_stats(*state, backend / 2, true).icmp_errors, 1);
+	}
 }
 
 /* ---- what is counted ------------------------------------------------------------------------------------------- */
@@ -380,6 +410,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_shapes, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_padding, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_flow_label, set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_errors_about_replies, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_counts, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_failures, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_datagrams, set_up, fixture_tear_down),
