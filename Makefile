@@ -39,9 +39,9 @@ SAN_OBJS := $(patsubst $(B)/%,$(B)/san/%,$(USER_OBJS))
 FUZZ_OBJS := $(patsubst $(B)/%,$(B)/fuzz/%,$(USER_OBJS))
 CTL_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tools/canaryctl/*.c))
 CTL_SAN_OBJS := $(patsubst $(B)/%,$(B)/san/%,$(filter-out %/main.o,$(CTL_OBJS)))
-LAB_BINS := $(B)/lab-server $(B)/lab-client $(B)/lab-sink
+LAB_BINS := $(B)/lab-server $(B)/lab-client $(B)/lab-sink $(B)/lab-flood
 LAB_BPF := $(patsubst tools/lab/%.bpf.c,$(B)/bpf/%.bpf.o,$(wildcard tools/lab/*.bpf.c))
-LAB_SHARED := $(filter-out %.bpf.c tools/lab/server% tools/lab/client% tools/lab/sink% tools/lab/clock%,$(wildcard tools/lab/*.c))
+LAB_SHARED := $(filter-out %.bpf.c tools/lab/server% tools/lab/client% tools/lab/sink% tools/lab/flood% tools/lab/clock%,$(wildcard tools/lab/*.c))
 lab_objs = $(patsubst %.c,$(B)/%.o,$(wildcard tools/lab/$(1)*.c) $(LAB_SHARED) user/address.c)
 BENCH_OBJS := $(patsubst %.c,$(B)/%.o,$(filter-out %.bpf.c,$(wildcard tools/bench/*.c)))
 REFEREE_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tools/referee/*.c))
@@ -104,6 +104,7 @@ $(B)/canaryctl: $(CTL_OBJS) $(B)/libuser.a
 $(B)/lab-server: $(call lab_objs,server)
 $(B)/lab-client: $(call lab_objs,client)
 $(B)/lab-sink: $(call lab_objs,sink)
+$(B)/lab-flood: $(call lab_objs,flood)
 $(B)/lab-clock.so: tools/lab/clock.c
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
