@@ -38,12 +38,14 @@ static const char full[] =
 	"    response_timeout_s: 2.5\n"
 	"    syn_timeout_s: 1\n"
 	"    udp_idle_s: 20\n"
+	"    flood_limit: 2000\n"
 	"    versions:\n"
 	"      - name: v1\n"
 	"        backends: ['[2001:db8:0:1::1]:8081', \"[2001:db8:0:1::2]:8081\"]\n"
 	"      - name: v2\n"
 	"        backends:\n"
 	"          - \"[2001:db8:0:1::1]:8082\"\n"
+	"        max_flows: 500\n"
 	"    rollout:\n"
 	"      steps:\n"
 	"        - {weight: 0.1, min_s: 10, max_s: 20}\n"
@@ -138,6 +140,7 @@ static void test_defaults(void **state)
 	assert_int_equal(service->affinity_prefix_v4, 32);
 	assert_int_equal(service->affinity_prefix_v6, 128);
 	assert_true(service->response_timeout_s == 30 && service->syn_timeout_s == 3 && service->udp_idle_s == 60);
+	assert_true(service->flood_limit == 0 && service->versions[0].max_flows == 0);
 	assert_int_equal(service->rollout.steps_count, COUNT(weights_percent));
 	for (size_t i = 0; i < COUNT(weights_percent); i++) {
 		const struct config_step *step = &service->rollout.steps[i];
@@ -199,6 +202,7 @@ static void test_full(void **state)
 	assert_string_equal(v2->backends[0].address, "[2001:db8:0:1::1]:8082");
 	assert_int_equal(v2->backends[0].endpoint.port, htons(8082));
 	assert_int_equal(v2->backends[0].endpoint.protocol, IPPROTO_UDP);
+	assert_true(service->flood_limit == 2000 && v2->max_flows == 500);
 	assert_int_equal(service->rollout.steps[0].weight_ppm, 1000);
 	assert_int_equal(service->rollout.steps[1].weight_ppm, 333333);
 	assert_true(service->rollout.steps[1].manual);
