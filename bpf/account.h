@@ -249,4 +249,10 @@ static __always_inline void account_icmp(const struct canary_flow_key *key, stru
 		account_failure(flow, key, seen.failure, seen.waited_ns, now_ns);
 }
 
+/* Would the client give up by this error, accounted already, a connection that the baseline gets with its next SYN? */
+static __always_inline bool account_withholds(const struct canary_flow *flow, const struct icmp_error *e)
+{
+	return icmp_is_unreachable(e) && rescue_waits(flow, e->seq) && account_fallback(flow);
+}
+
 #endif

@@ -135,6 +135,8 @@ int canary_reply(struct __sk_buff *skb)
 		reason = reply_fragment(skb);
 	else if (reason == CANARY_REASON_other_protocol)
 		reason = reply_icmp(skb);
+	if (reason < 0)
+		return TC_ACT_SHOT;
 	if (reason == CANARY_REASON_rewrite) /* the others say that the host sent something else */
 		account_reason(reason);
 	return TCX_NEXT;

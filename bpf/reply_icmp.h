@@ -74,7 +74,7 @@ static __always_inline int reply_icmp_store(struct __sk_buff *skb, const struct 
 	return bpf_skb_store_bytes(skb, e->transport, port, sizeof(port), 0);
 }
 
-/* Returns 0, also where it is none of ours, or a reason. Global, so that the verifier looks at it once. */
+/* Returns 0, also where it is none of ours; a reason; or -1 where the client is not to hear of it. Global, so that the verifier looks at it once. */
 __noinline int reply_icmp(struct __sk_buff *skb)
 {
 	struct maps_scratch *room = maps_scratch();
@@ -95,7 +95,7 @@ __noinline int reply_icmp(struct __sk_buff *skb)
 	if (reply_icmp_store(skb, &work->error))
 		return CANARY_REASON_rewrite;
 	account_icmp(&work->key, flow, &work->error);
-	return 0;
+	return account_withholds(flow, &work->error) ? -1 : 0;
 }
 
 #endif

@@ -56,6 +56,13 @@ static __always_inline bool rescue_is_refusal(const struct canary_flow *flow, __
 	       !(flow->client_flags & (CANARY_CLIENT_FIN | CANARY_CLIENT_RST)) && flow->server_flags == CANARY_SERVER_RST;
 }
 
+/* Has an ICMP error, accounted already, said that nobody gets this SYN, which is to be the baseline's when it comes again? */
+static __always_inline bool rescue_waits(const struct canary_flow *flow, __u32 seq)
+{
+	return flow->fallback && flow->origin == CANARY_ORIGIN_SYN && flow->request_turn == 0 &&
+	       seq == flow->client_isn && flow->server_flags == CANARY_SERVER_UNREACHABLE && !flow->client_flags;
+}
+
 /*
  * The flow is the baseline's from now on, as if it had been opened there. The other direction's fields are written, too: a
  * SYN that the client sends again at this very moment may be counted at the one or the other.

@@ -59,7 +59,10 @@ __noinline int split_icmp_to_backend(void)
 	return 0;
 }
 
-/* About a request, by its source. Where its flow was evicted the client is told all the same. Returns as the above. */
+/*
+ * About a request, by its source. Where its flow was evicted the client is told all the same. Returns as the above, or
+ * a negative verdict.
+ */
 __noinline int split_icmp_to_client(void)
 {
 	struct maps_scratch *room = maps_scratch();
@@ -77,9 +80,10 @@ __noinline int split_icmp_to_client(void)
 	nat_reply_addresses(job);
 	split_icmp_job(job, &room->icmp.error);
 	flow = bpf_map_lookup_elem(&flows, &job->key);
-	if (flow && nat_owns(flow, &job->reply_key))
-		account_icmp(&job->key, flow, &room->icmp.error);
-	return 0;
+	if (!flow || !nat_owns(flow, &job->reply_key))
+		return 0;
+	account_icmp(&job->key, flow, &room->icmp.error);
+	return account_withholds(flow, &room->icmp.error) ? -XDP_DROP : 0;
 }
 
 #endif

@@ -282,6 +282,38 @@ static void test_unanswered_not_rescued(void **state)
 	assert_int_equal(fixture_version_stats(*state, canary / 2, true).rescued, 0);
 }
 
+/* That nobody gets its SYN the client is not told: it sends it again, and the baseline does. */
+static void test_unreachable(void **state)
+{
+	for (int service = TCP4; service <= TCP6; service++) {
+		struct packet_spec syn = fixture_request(service, 1, SYN, 1000, "");
+		struct packet_error_spec error = {
+			.type = service == TCP4 ? 3 : 1, .code = service == TCP4 ? 3 : 4, .about = syn, .destination = syn.source,
+		};
+		uint16_t canary = send_syn(*state, &syn);
+		struct packet_bytes packet;
+
+		error.source = error.about.destination = fixture_backend(canary);
+		for (int i = 0; i < 2; i++) {
+			packet_build_error(&error, &packet);
+			assert_int_equal(fixture_run_reply(*state, &packet, 0, 0), TC_ACT_SHOT);
+		}
+		age(*state, service, 1, 1000000000);
+		assert_int_equal(fixture_send(*state, &syn) / 2, service * 2);
+		assert_int_equal(fixture_version_stats(*state, canary / 2, true).refused, 1);
+		assert_int_equal(fixture_version_stats(*state, canary / 2, true).rescued, 1);
+		assert_int_equal(fixture_version_stats(*state, canary / 2, true).syn_timeout, 0);
+		set_rescue(*state, service, false);
+		syn = fixture_request(service, 2, SYN, 1000, "");
+		canary = send_syn(*state, &syn);
+		error.about = syn;
+		error.destination = syn.source;
+		error.source = error.about.destination = fixture_backend(canary);
+		packet_build_error(&error, &packet);
+		assert_int_equal(fixture_run_reply(*state, &packet, 0, 0), FIXTURE_TCX_NEXT);
+	}
+}
+
 /* ---- the breaker ---------------------------------------------------------------------------------------------- */
 
 /* A canary that is rescued trips its breaker all the same. */
@@ -324,6 +356,7 @@ int main(void)
 		IN_FIXTURE(test_unanswered),
 		IN_FIXTURE(test_unanswered_and_swept),
 		IN_FIXTURE(test_unanswered_not_rescued),
+		IN_FIXTURE(test_unreachable),
 		IN_FIXTURE(test_breaker_hears_of_it),
 	};
 
