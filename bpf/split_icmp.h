@@ -57,6 +57,8 @@ __noinline int split_icmp(struct xdp_md *ctx)
 	if (!work)
 		return CANARY_REASON_other_protocol;
 	reason = icmp_parse(data, data_end, &work->error);
+	if (reason == CANARY_REASON_other_protocol && icmp_is_about_tunnel(data, data_end))
+		return CANARY_REASON_tunnel_error;
 	if (reason)
 		return reason;
 	if (!icmp_same(work->error.outer.destination, work->error.inner.source)) /* somebody else's error */

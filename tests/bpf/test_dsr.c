@@ -251,6 +251,28 @@ static void test_errors_about_replies(void **state)
 	}
 }
 
+/* A router complains about a tunnel to the node: it is counted, and the stack hears of it. */
+static void test_errors_about_tunnels(void **state)
+{
+	for (int service = TCP4; service <= TCP6; service++) {
+		struct packet_error_spec error = {
+			.about = fixture_request(service, 7, ACK, 5001, GET),
+			.type = service == TCP4 ? 3 : 1,
+		};
+		struct packet_bytes before, after;
+
+		error.source = error.about.destination;
+		error.destination = error.about.source;
+		packet_build_error(&error, &before);
+		before.data[before.payload + (before.ipv6 ? 6 : 9)] = before.ipv6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
+		after = before;
+		assert_int_equal(fullnat_run(*state, "c0", &after), XDP_PASS);
+		assert_int_equal(after.len, before.len);
+		assert_memory_equal(after.data, before.data, before.len);
+		assert_int_equal(fixture_reasons(*state).tunnel_error, service + 1);
+	}
+}
+
 /* ---- what is counted ------------------------------------------------------------------------------------------- */
 
 static void test_counts(void **state)
@@ -411,6 +433,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_padding, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_flow_label, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_errors_about_replies, set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_errors_about_tunnels, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_counts, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_failures, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_datagrams, set_up, fixture_tear_down),
