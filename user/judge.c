@@ -295,14 +295,6 @@ static void give_say(struct finding_sli *sli, bool dry_run, bool muted)
 	sli->state = FINDING_STATE_OK;
 }
 
-/* What cannot be measured is neither good nor bad. */
-static void say_unavailable(struct finding_sli *sli)
-{
-	sli->state = FINDING_STATE_UNAVAILABLE;
-	sli->baseline = sli->canary = NAN;
-	strcpy(sli->said, "replies do not come by here: it cannot be measured in this mode");
-}
-
 static void find_errors(const struct judge *j, const struct sample *sample, struct finding_sli *sli)
 {
 	const struct errors_sli *e = &j->state.errors;
@@ -315,8 +307,7 @@ static void find_errors(const struct judge *j, const struct sample *sample, stru
 	sli->promotion = (struct finding_evidence){ errors_ln_better(e), -log(j->config.alpha_promotion) };
 	errors_measure(e, &terms, past_share(&j->state.past), sli);
 	give_say(sli, j->config.dry_run_errors, sample->muted[FINDING_ERRORS]);
-	if (j->config.unavailable_errors)
-		say_unavailable(sli);
+	judge_words_unavailable(sli, j->config.unavailable_errors);
 }
 
 static void find_latency(const struct judge *j, const struct sample *sample, struct finding_sli *sli)
@@ -330,8 +321,7 @@ static void find_latency(const struct judge *j, const struct sample *sample, str
 	sli->promotion = (struct finding_evidence){ latency_ln_better(l), -log(j->config.alpha_promotion) };
 	latency_measure(l, &j->state.past, sli);
 	give_say(sli, j->config.dry_run_latency, sample->muted[FINDING_LATENCY]);
-	if (j->config.unavailable_latency)
-		say_unavailable(sli);
+	judge_words_unavailable(sli, j->config.unavailable_latency);
 }
 
 static void combine(const struct judge *j, struct finding *f)

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 static double share(uint64_t part, uint64_t whole)
 {
@@ -78,4 +79,13 @@ void judge_words(const struct judge_config *config, const char *suspect_why, str
 		finding_print_said(f->reason, sizeof(f->reason), f);
 	else
 		say_evidence(config, f);
+}
+
+void judge_words_unavailable(struct finding_sli *sli, bool unavailable)
+{
+	if (!unavailable)
+		return;
+	sli->state = FINDING_STATE_UNAVAILABLE;
+	sli->baseline = sli->canary = NAN;
+	strcpy(sli->said, "replies do not come by here: it cannot be measured in this mode");
 }

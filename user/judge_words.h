@@ -14,4 +14,7 @@
  */
 void judge_words(const struct judge_config *config, const char *suspect_why, struct finding *f, double silent_s);
 
+/* Where the SLI is unavailable: it has no value, and says why. What cannot be measured is neither good nor bad. */
+void judge_words_unavailable(struct finding_sli *sli, bool unavailable);
+
 #endif
