@@ -118,6 +118,22 @@ struct {
 } replies SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAPS_SERVICES);
+	__type(key, __u32);
+	__type(value, struct canary_shadow_rule);
+} shadow_rules SEC(".maps");
+
+/* As `replies`: where no service has a shadow it holds nothing. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MAPS_HALF_OPEN); /* set before loading */
+	__type(key, struct canary_flow_key);
+	__type(value, struct canary_flow);
+} shadows SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, MAPS_FRAGMENTS);
 	__type(key, struct canary_fragment_key);
@@ -238,9 +254,15 @@ struct {
 } event_budget SEC(".maps");
 
 /* What is off the way of most packets has its working data here: the stack is for theirs. */
+struct maps_shadow {
+	struct canary_flow_key key;
+	struct canary_flow opened;
+};
+
 struct maps_scratch {
 	struct icmp_work icmp;
 	struct fragment_work fragment;
+	struct maps_shadow shadow;
 };
 
 struct {

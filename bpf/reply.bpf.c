@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The reply path, at tc egress: packets of a service's flows from a backend get the VIP back as their source. A packet
- * from a backend that belongs to no flow of a service (a client that talks to it directly) passes untouched.
+ * from a backend that belongs to no flow of a service (a client that talks to it directly) passes untouched; but what
+ * answers a shadow's copy ends here.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -11,6 +12,7 @@
 #include "reply_fragment.h"
 #include "reply_icmp.h"
 #include "reply_network.h"
+#include "reply_shadow.h"
 #include "reply_rescue.h"
 #include "rewrite.h"
 
@@ -111,7 +113,7 @@ static __always_inline int reply_packet(struct __sk_buff *skb)
 	if (!flow)
 		flow = account_half_open(&key);
 	if (!flow || flow->backend != backend->backend)
-		return 0;
+		return p.protocol == IPPROTO_UDP ? reply_shadow(skb) : 0;
 	p.segments = skb->gso_segs ?: 1;
 	if (p.first_fragment)
 		reply_first_fragment(skb, flow->backend, account_slot(flow));
@@ -137,6 +139,10 @@ int canary_reply(struct __sk_buff *skb)
 		reason = reply_icmp(skb);
 	if (reason < 0)
 		return TC_ACT_SHOT;
+	if (reason == CANARY_REASON_shadow) {
+		account_reason(reason);
+		return TC_ACT_SHOT;
+	}
 	if (reason == CANARY_REASON_rewrite) /* the others say that the host sent something else */
 		account_reason(reason);
 	return TCX_NEXT;

@@ -45,6 +45,8 @@ __noinline int reply_fragment(struct __sk_buff *skb)
 	first = bpf_map_lookup_elem(&fragments, &room->fragment.key);
 	if (!first || !fragment_is_fresh(first, bpf_ktime_get_ns()))
 		return 0;
+	if (first->backend == CANARY_NONE)
+		return CANARY_REASON_shadow;
 	if (reply_network(skb, parse_distance(data, p.network), &p, first->to))
 		return CANARY_REASON_rewrite;
 	if (account_tally_at(first->stats_slot, first->backend, &tally))

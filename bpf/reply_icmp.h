@@ -10,6 +10,7 @@
 #include "account.h"
 #include "icmp.h"
 #include "maps.h"
+#include "reply_shadow.h"
 
 #define REPLY_ICMP_HEADERS 192 /* made readable where the stack left them outside the linear part */
 
@@ -74,7 +75,21 @@ static __always_inline int reply_icmp_store(struct __sk_buff *skb, const struct 
 	return bpf_skb_store_bytes(skb, e->transport, port, sizeof(port), 0);
 }
 
-/* Returns 0, also where it is none of ours; a reason; or -1 where the client is not to hear of it. Global, so that the verifier looks at it once. */
+/* An error about a copy is the shadow's own. */
+static __always_inline int reply_icmp_shadow(struct icmp_work *work, __u32 backend)
+{
+	struct canary_flow *flow = reply_shadow_flow(&work->key, backend);
+
+	if (!flow)
+		return 0;
+	account_icmp(&work->key, flow, &work->error);
+	return CANARY_REASON_shadow;
+}
+
+/*
+ * Returns 0, also where it is none of ours; a reason; or -1 where the client is not to hear of it. Global, so that the
+ * verifier looks at it once.
+ */
 __noinline int reply_icmp(struct __sk_buff *skb)
 {
 	struct maps_scratch *room = maps_scratch();
@@ -90,7 +105,7 @@ __noinline int reply_icmp(struct __sk_buff *skb)
 	icmp_key_of_request(work, &backend->vip);
 	flow = bpf_map_lookup_elem(&flows, &work->key);
 	if (!flow || flow->backend != backend->backend)
-		return 0;
+		return reply_icmp_shadow(work, backend->backend);
 	icmp_change_receiver(&work->error, &backend->vip);
 	if (reply_icmp_store(skb, &work->error))
 		return CANARY_REASON_rewrite;

@@ -134,6 +134,31 @@ int canary_sweep(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
+/* The flows of copies. They are in no count of the flow table. */
+SEC("iter/bpf_map_elem")
+int canary_sweep_shadows(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct canary_flow_key *table_key = ctx->key;
+	struct canary_flow *flow = ctx->value;
+	struct sweep_limits limits;
+	struct canary_flow_key key;
+	enum sweep_action action;
+	__u64 now_ns;
+
+	if (!flow || !table_key)
+		return 0;
+	key = *table_key;
+	if (!sweep_limits_of(flow->service, &limits))
+		return 0;
+	now_ns = bpf_ktime_get_ns();
+	action = sweep_flow(flow, &limits, now_ns);
+	if (action == SWEEP_REMOVE)
+		bpf_map_delete_elem(&shadows, &key);
+	else if (action != SWEEP_KEEP)
+		sweep_failure(flow, &key, action, now_ns);
+	return 0;
+}
+
 /* The sources of fullnat: whose flow has ended, or was evicted, gives its own back. */
 SEC("iter/bpf_map_elem")
 int canary_sweep_replies(struct bpf_iter__bpf_map_elem *ctx)

@@ -221,6 +221,12 @@ struct config_cohort {
 	char file[CONFIG_PATH_MAX]; /* "": none; read when canaryd starts */
 };
 
+/* Which version gets copies of datagrams, without a say and without clients. */
+struct config_shadow {
+	char version[CANARY_NAME_MAX]; /* "": none */
+	double percent;
+};
+
 struct config_service {
 	char name[CANARY_NAME_MAX];
 	char vip[ADDRESS_MAX]; /* canonical */
@@ -245,6 +251,7 @@ struct config_service {
 	bool rescue;
 	struct config_health health;
 	struct config_outlier outlier;
+	struct config_shadow shadow;
 	struct config_blackout *blackouts; /* beside those of struct config */
 	uint32_t blackouts_count;
 	struct config_hook *hooks;

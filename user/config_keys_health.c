@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The keys of `health` and `outlier`. */
+/* The keys of `health`, `outlier` and `shadow`. */
 #include "user/config_keys.h"
 
-#include "user/config_health.h"
+#include "user/config.h"
 #include "user/config_table.h"
 
 static const cyaml_strval_t types[] = {
@@ -65,3 +65,13 @@ const struct config_table config_health_keys = { config_health_keys_fields, heal
 const cyaml_schema_field_t config_outlier_keys_fields[] = { OUTLIER_KEYS(FIELD) CYAML_FIELD_END };
 static const struct config_key outlier_rows[] = { OUTLIER_KEYS(KEY) };
 const struct config_table config_outlier_keys = { config_outlier_keys_fields, outlier_rows, COUNT(outlier_rows) };
+
+#define SHADOW_KEYS(X)                                                                                              \
+	X(CYAML_FIELD_STRING("version", MAY, struct config_shadow, version, 0),                                     \
+	  NULL, 0, 0, NULL, "the version that gets copies of datagrams; what it answers is measured, and dropped")  \
+	X(CYAML_FIELD_FLOAT("percent", MAY, struct config_shadow, percent),                                         \
+	  "100", 0, 100, NULL, "the share of the datagrams that is copied")
+
+const cyaml_schema_field_t config_shadow_keys_fields[] = { SHADOW_KEYS(FIELD) CYAML_FIELD_END };
+static const struct config_key shadow_rows[] = { SHADOW_KEYS(KEY) };
+const struct config_table config_shadow_keys = { config_shadow_keys_fields, shadow_rows, COUNT(shadow_rows) };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The rules of health checks: each type has what it needs, and a status can be read. */
+/* The rules of health checks and shadows: each type has what it needs, a status can be read, a copy can be sent. */
 #include "user/config_reading.h"
 
 #include <ctype.h>
@@ -50,6 +50,23 @@ static void check_type(struct config_service *service, struct config_problems *p
 	check_http(health, problems, path);
 }
 
+static void check_shadow(const struct config_service *service, struct config_problems *problems, const char *path)
+{
+	const char *name = service->shadow.version;
+
+	if (!*name)
+		return;
+	if (!config_find_version(service, name))
+		config_problem(problems, path, "%s is not one of the versions (name one of them)", name);
+	if (!strcmp(name, service->baseline))
+		config_problem(problems, path, "%s is the baseline: it gets the requests themselves (name another)", name);
+	if (service->protocol != IPPROTO_UDP)
+		config_problem(problems, path, "only datagrams can be copied: a TCP connection is none without its client (leave "
+			       "shadow out)");
+	if (service->mode != CANARY_MODE_DNAT)
+		config_problem(problems, path, "is for mode dnat (leave it out, or write mode: dnat)");
+}
+
 void config_rules_health(struct config_service *service, uint32_t index, struct config_problems *problems)
 {
 	char path[CONFIG_PLACE_MAX];
@@ -60,4 +77,6 @@ void config_rules_health(struct config_service *service, uint32_t index, struct 
 	if (service->outlier.max_ejection_s < service->outlier.ejection_s)
 		config_problem(problems, path, "max_ejection_s %.10g is less than ejection_s %.10g (raise it)",
 			       service->outlier.max_ejection_s, service->outlier.ejection_s);
+	snprintf(path, sizeof(path), "services[%u].shadow.version", index);
+	check_shadow(service, problems, path);
 }

@@ -121,6 +121,8 @@ static int open_datapath(struct daemon *daemon, char **ret_error)
 		options.forwards |= config->services[s].mode != CANARY_MODE_DNAT;
 	if (options.forwards)
 		warn_of_forwarding(config);
+	for (uint32_t s = 0; s < config->services_count; s++)
+		options.forwards |= *config->services[s].shadow.version;
 	return datapath_open(&options, &daemon->datapath, ret_error);
 }
 
@@ -407,6 +409,7 @@ static void tick_service(struct daemon *daemon, struct daemon_service *service)
 	service->sample.asleep_ns = daemon->asleep_ns;
 	daemon_tick_mutes(daemon, service);
 	daemon_tick_rotation(daemon, service, &view);
+	daemon_tick_shadow(daemon, service, &view);
 	daemon_look(service, &view);
 	begin_record(daemon, service, &view);
 	r = rollout_tick(service->rollout, &service->sample, unix_s, &error);

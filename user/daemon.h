@@ -54,6 +54,8 @@ struct daemon_service {
 	struct rotation *rotation;
 	struct prober *prober;
 	uint64_t no_backend_ns; /* since when the canary has had none to use; 0: it has */
+	struct canary_shadow_rule shadow; /* what the kernel was told, */
+	bool shadow_told;                 /* if it was */
 	struct hooks *hooks;
 	struct external *external;
 	struct mutes mutes; /* of its SLIs, by operators */
@@ -162,6 +164,9 @@ int daemon_drain(struct daemon *daemon, struct daemon_service *service, const ch
 		 bool force, struct rotation_entry **ret, char **ret_error);
 int daemon_undrain(struct daemon *daemon, struct daemon_service *service, const char *address,
 		   struct rotation_entry **ret, char **ret_error);
+
+/* Does the version get copies of the service's datagrams now? */
+bool daemon_is_shadow(const struct daemon_service *service, const struct rollout_view *view, const char *version);
 
 /* Gives up a start that waits for hooks: its `started` is called with -EBUSY. Whether there was one. */
 bool daemon_abort_start(struct daemon_service *service);

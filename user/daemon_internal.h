@@ -40,6 +40,9 @@ void daemon_swap_rotation(struct daemon_service *service, struct daemon_rotation
 /* Asks backends that are due, looks at their flows, decides who gets new ones; tells the rollout of a canary without any. */
 void daemon_tick_rotation(struct daemon *daemon, struct daemon_service *service, const struct rollout_view *view);
 
+/* Tells the kernel which version gets copies; none does while that version is released itself. */
+void daemon_tick_shadow(struct daemon *daemon, struct daemon_service *service, const struct rollout_view *view);
+
 /* -EBUSY, with the reasons: no backend of `canary` is well, so it is not to be started. */
 int daemon_refuse_unwell(const struct daemon_service *service, const char *canary, char **ret_error);
 

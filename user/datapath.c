@@ -93,6 +93,7 @@ static int prepare_maps(struct datapath *datapath, struct bpf_object *object, ch
 	} sizes[] = {
 		{ "flows", datapath->flows_max },
 		{ "half_open", datapath->flows_max / 4 },
+		{ "shadows", datapath->flows_max / 4 },
 		{ "capacities", datapath->versions_max },
 		{ "replies", datapath->flows_max },
 		{ "versions", datapath->versions_max },
@@ -200,8 +201,10 @@ static int attach_sweep(struct datapath *datapath)
 
 	if (r)
 		return r;
-	return attach_iterator(datapath->sweep->progs.canary_sweep_replies, datapath->map.replies,
-			       &datapath->sweep_replies_link);
+	r = attach_iterator(datapath->sweep->progs.canary_sweep_replies, datapath->map.replies,
+			    &datapath->sweep_replies_link);
+	return r ? r : attach_iterator(datapath->sweep->progs.canary_sweep_shadows, datapath->map.shadows,
+				       &datapath->sweep_shadows_link);
 }
 
 static int hand_event(void *context, void *data, size_t size)
@@ -360,6 +363,7 @@ struct datapath *datapath_close(struct datapath *datapath)
 	if (!datapath)
 		return NULL;
 	ring_buffer__free(datapath->events);
+	bpf_link__destroy(datapath->sweep_shadows_link);
 	bpf_link__destroy(datapath->sweep_replies_link);
 	bpf_link__destroy(datapath->sweep_link);
 	datapath_unmap_memory(datapath);

@@ -40,7 +40,7 @@ struct datapath_options {
 	uint32_t versions;
 	uint32_t backends;
 	uint32_t events_per_cpu;     /* sampled events a second */
-	bool forwards;               /* some service is in fullnat or dsr mode: attaches to tc ingress, too */
+	bool forwards;               /* some service is in fullnat or dsr mode, or has a shadow: attaches to tc ingress, too */
 	const char *const *interfaces;
 	size_t n_interfaces;
 };
@@ -95,6 +95,9 @@ int datapath_end_flows(struct datapath *datapath, uint32_t backend, bool end);
 /* The addresses that forwarded packets carry, by index; all 0: none. */
 int datapath_set_source(struct datapath *datapath, uint32_t index, const struct canary_source *source);
 int datapath_get_source(const struct datapath *datapath, uint32_t index, struct canary_source *ret);
+
+/* Which version gets copies of a service's datagrams. */
+int datapath_set_shadow(struct datapath *datapath, uint32_t service, const struct canary_shadow_rule *rule);
 
 /* Whether any source is taken by a flow of fullnat. */
 bool datapath_has_replies(const struct datapath *datapath);

@@ -20,7 +20,7 @@ struct sweep_bpf;
 #define DATAPATH_MAPS(X)                                                                                            \
 	X(ports) X(services) X(splits) X(cohorts) X(versions) X(backends) X(backend_addresses) X(maglev) X(flows)   \
 	X(version_stats) X(backend_stats) X(latency) X(backend_latency) X(active_flows) X(reasons) X(control)       \
-	X(breakers) X(half_open) X(floods) X(flow_table) X(capacities) X(sources) X(replies) X(events)
+	X(breakers) X(half_open) X(floods) X(flow_table) X(capacities) X(sources) X(replies) X(shadow_rules) X(shadows) X(events)
 
 struct datapath_map_fds {
 #define X(name) int name;
@@ -43,6 +43,7 @@ struct datapath {
 	size_t n_interfaces;
 	struct bpf_link *sweep_link;
 	struct bpf_link *sweep_replies_link;
+	struct bpf_link *sweep_shadows_link;
 	struct ring_buffer *events;
 	void (*on_event)(const struct canary_event *, void *);
 	void *on_event_context;

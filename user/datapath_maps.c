@@ -134,6 +134,11 @@ int datapath_get_source(const struct datapath *datapath, uint32_t index, struct 
 	return bpf_map_lookup_elem(datapath->map.sources, &index, ret);
 }
 
+int datapath_set_shadow(struct datapath *datapath, uint32_t service, const struct canary_shadow_rule *rule)
+{
+	return bpf_map_update_elem(datapath->map.shadow_rules, &service, rule, BPF_ANY);
+}
+
 bool datapath_has_replies(const struct datapath *datapath)
 {
 	struct canary_reply_key first;
@@ -313,6 +318,8 @@ int datapath_sweep(struct datapath *datapath)
 	r = walk(datapath->sweep_link);
 	if (!r && datapath_has_replies(datapath))
 		r = walk(datapath->sweep_replies_link);
+	if (!r)
+		r = walk(datapath->sweep_shadows_link);
 	return r;
 }
 

@@ -26,8 +26,10 @@ static json_t *string_or_null(const char *text)
 
 /* ---- versions ----------------------------------------------------------------------------------------------- */
 
-static const char *role_of(const char *version, const struct rollout_view *rollout)
+static const char *role_of(const struct daemon_service *service, const char *version, const struct rollout_view *rollout)
 {
+	if (daemon_is_shadow(service, rollout, version))
+		return "shadow";
 	if (!strcmp(version, rollout->baseline))
 		return "baseline";
 	return rollout->canary && !strcmp(version, rollout->canary) ? "canary" : "standby";
@@ -40,7 +42,7 @@ static json_t *view_version(const struct daemon_service *service, const struct i
 	json_t *object = json_object();
 
 	set(object, "name", json_string(version->name));
-	set(object, "role", json_string(role_of(version->name, rollout)));
+	set(object, "role", json_string(role_of(service, version->name, rollout)));
 	set(object, "rate", rollout_json_number(sampled->rate));
 	set(object, "attempts", json_integer(sampler_attempts(&sampled->counters)));
 	set(object, "failed", json_integer(sampler_failed(&sampled->counters)));
@@ -343,6 +345,12 @@ static json_t *view_breaker(const struct config_breaker *breaker, const struct r
 			 view_trip(rollout));
 }
 
+static json_t *view_shadow(const struct config_shadow *shadow)
+{
+	return *shadow->version ? json_pack("{s:s, s:f}", "version", shadow->version, "share", shadow->percent / 100) :
+				  json_null();
+}
+
 static json_t *view_starting(const struct daemon_service *service)
 {
 	char hook[HOOKS_NAME], why[CONSENT_WHY];
@@ -373,6 +381,7 @@ static json_t *view_service(const struct daemon_service *service)
 	set(object, "rescue", json_boolean(service->config->rescue));
 	set(object, "breaker", view_breaker(&service->config->breaker, &rollout));
 	set(object, "versions", view_versions(service, &rollout));
+	set(object, "shadow", view_shadow(&service->config->shadow));
 	set(object, "cohorts", view_cohorts(service));
 	set(object, "mutes", mutes_json(&service->mutes));
 	set(object, "rollout", view_rollout(service));

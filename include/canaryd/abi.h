@@ -275,6 +275,18 @@ struct canary_fragment {
 	__u8 reply; /* 0 or 1: it is on its way to the client */
 };
 
+/* ---- shadow ---------------------------------------------------------------------------------------------- */
+
+/*
+ * `shadow_rules`, by service id: which version gets copies of datagrams. `shadows` has a flow for them, by the key of the
+ * client's own: whatever comes back from that version is measured, and dropped.
+ */
+struct canary_shadow_rule {
+	__u64 threshold; /* a datagram is copied where a random number is below it; 0 … 2^32 */
+	__u16 version;
+	__u16 zero[3];
+};
+
 /* ---- what is counted ------------------------------------------------------------------------------------- */
 
 /* `version_stats` (by enum canary_stats_slot below) and `backend_stats` (by backend index), per CPU. */
@@ -454,9 +466,10 @@ CANARY_ASSERT_SIZE(canary_reply, 56);
 CANARY_ASSERT_SIZE(canary_source, 16);
 CANARY_ASSERT_SIZE(canary_fragment_key, 40);
 CANARY_ASSERT_SIZE(canary_fragment, 48);
+CANARY_ASSERT_SIZE(canary_shadow_rule, 16);
 CANARY_ASSERT_SIZE(canary_counters, 296);
 CANARY_ASSERT_SIZE(canary_histogram, 5904);
-CANARY_ASSERT_SIZE(canary_reasons, 144);
+CANARY_ASSERT_SIZE(canary_reasons, 152);
 CANARY_ASSERT_SIZE(canary_breaker_mark, 40);
 CANARY_ASSERT_SIZE(canary_breaker, 160);
 CANARY_ASSERT_SIZE(canary_active_flows, 32);

@@ -19,7 +19,7 @@
  *   service: { name, vip, protocol, mode, affinity, baseline, canary|null, epoch, generation,
  *     weight: {wanted, applied, measured|null},      share of new flows that go (wanted: should go; applied: the
  *                                                    kernel's threshold; measured: of the last 10 s) to the canary
- *     versions: [{ name, role: "baseline"|"canary"|"standby", rate, attempts, failed, active_flows,
+ *     versions: [{ name, role: "baseline"|"canary"|"shadow"|"standby", rate, attempts, failed, active_flows,
  *                  counters: {<counter of abi.h>: n|null, …}, http_coverage|null,
  *                  ttfb_seconds: {p50,p95,p99}|null, connect_seconds: {…}|null,
  *                  rotation: {backends, well, usable, panic},    well: nothing speaks against them; usable: get new
@@ -29,6 +29,7 @@
  *     rescue,                                        whether a connection the canary does not answer goes to the baseline
  *     breaker: {enabled, window_s, min_failures, ratio,
  *               tripped: {seconds_ago, attempts, failures, window_s, kind}|null},   on the last rollout's canary
+ *     shadow: {version, share}|null,                 which version gets copies of that share of the datagrams
  *     cohorts,                                       as /v1/services/NAME/cohorts has them
  *     mutes: [{sli, muted, until|null, since, by}],  by operators, who have the last word: before the configuration
  *     rollout: <rollout>|null,                       the last one, running or not

@@ -48,7 +48,7 @@
 	X(source_reused, "connections from a source port the backend may hold in TIME_WAIT: no other was free")     \
 	X(drained, "flows taken away when the drain of their backend reached its deadline")
 
-/* Why a packet was not steered. It was passed on untouched, always; but no_neighbour and too_big say what became of it. */
+/* Why a packet was not steered. It was passed on untouched, always; but no_neighbour, too_big and shadow say what became of it. */
 #define CANARY_REASONS(X)                                                                                           \
 	X(not_ip, "neither IPv4 nor IPv6")                                                                          \
 	X(not_service, "no service at this address, port and protocol")                                             \
@@ -67,6 +67,7 @@
 	X(time_to_live, "it had passed as many routers as it may")                                                  \
 	X(no_neighbour, "sent on by the stack: a neighbour not yet known, or an interface XDP cannot send on")      \
 	X(too_big, "larger than the way to the backend or the client takes: its sender is told, where it can be")    \
-	X(tunnel_error, "an ICMP error about a packet in a tunnel to a backend (dsr)")
+	X(tunnel_error, "an ICMP error about a packet in a tunnel to a backend (dsr)")    \
+	X(shadow, "the answer of a shadow version: measured, and kept from the client")
 
 #endif

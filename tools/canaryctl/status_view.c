@@ -372,6 +372,15 @@ static void print_mutes(const struct page *page, const json_t *service)
 	}
 }
 
+static void print_shadow(const struct page *page, const json_t *service)
+{
+	const json_t *shadow = json_object_get(service, "shadow");
+
+	if (json_is_object(shadow))
+		page_print(page, TONE_PLAIN, "  %s of the datagrams are copied to %s; what it answers is dropped\n",
+			   format_weight(field_number(shadow, "share")).text, field_text(shadow, "version", "?"));
+}
+
 void status_view_starting(const struct page *page, const json_t *service)
 {
 	const json_t *starting = json_object_get(service, "starting");
@@ -420,6 +429,7 @@ static void print_service(const struct page *page, const json_t *service, const 
 		page_print(page, TONE_PLAIN, "  every new flow goes to %s\n", field_text(service, "baseline", "?"));
 	}
 	print_mutes(page, service);
+	print_shadow(page, service);
 	backend_view_trouble(page, versions);
 	status_view_starting(page, service);
 	if (json_is_object(rollout))
