@@ -43,3 +43,16 @@ unanswered() {
 		"[$n,$n,$n,$n,0]"
 	note "$what: connect p50 and max, s: $(of "$REPORT" '.connect_seconds | [.p50, .max]')"
 }
+
+# all_refuse WHAT VIP FAMILY: neither version listens. Every client is told, once.
+all_refuse() {
+	local what=$1 vip=$2 sources
+	mapfile -t sources < <(lab_sources "$3")
+	counted
+	load --to "$vip" --rate 500 --count 200 --timeout 10 "${sources[@]}"
+	counted
+	check_equal "$what: where the baseline refuses, too, every client hears so" "$(of "$REPORT" '[.refused, .connected]')" "[200,0]"
+	check_equal "$what: and no connection goes round" \
+		"$(of "$COUNTED" '[.v2.connections, .v2.refused, .v2.rescued, .v1.connections, .v1.refused, .v1.rescued]')" \
+		"[200,200,200,200,200,0]"
+}

@@ -93,6 +93,10 @@ refused "refused, IPv4, routed" "$LAB_VIP4:81" 4 2000
 refused "refused, IPv6, routed" "[$LAB_VIP6]:81" 6 2000
 options "IPv4" "$LAB_VIP4:80" "$LAB_BACKEND4:8081"
 options "IPv6" "[$LAB_VIP6]:80" "[$LAB_BACKEND6]:8081"
+lab_tell v1 refuse=1 >/dev/null || bail "v1 does not heed"
+all_refuse "IPv4" "$LAB_VIP4:80" 4
+all_refuse "IPv6" "[$LAB_VIP6]:80" 6
+lab_tell v1 clear >/dev/null || bail "v1 does not heed"
 for server in v2 v2r; do lab_tell "$server" "clear blackhole=1" >/dev/null || bail "$server does not heed"; done
 unanswered "black hole, IPv4" "$LAB_VIP4:80" 4 200
 unanswered "black hole, IPv6" "[$LAB_VIP6]:80" 6 200

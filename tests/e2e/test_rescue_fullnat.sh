@@ -62,6 +62,10 @@ lab_stop canaryd KILL
 lab_tell v2 refuse=1 >/dev/null || bail "v2 does not heed"
 refused "refused, IPv4" "$LAB_VIP4:80" 4 $N
 refused "refused, IPv6" "[$LAB_VIP6]:80" 6 $N
+lab_tell v1 refuse=1 >/dev/null || bail "v1 does not heed"
+all_refuse "IPv4" "$LAB_VIP4:80" 4
+all_refuse "IPv6" "[$LAB_VIP6]:80" 6
+lab_tell v1 clear >/dev/null || bail "v1 does not heed"
 lab_tell v2 "clear blackhole=1" >/dev/null || bail "v2 does not heed"
 unanswered "black hole, IPv4" "$LAB_VIP4:80" 4 200
 unanswered "black hole, IPv6" "[$LAB_VIP6]:80" 6 200
