@@ -71,9 +71,8 @@ static void excuse(const struct errors_sli *e, const struct errors_terms *t, boo
 static struct regression_phi phi(const struct errors_sli *e, const struct errors_terms *t)
 {
 	double own = t->kappa < REGRESSION_NO_EXCUSE ? noise_series_phi_seen(&e->own) : 1;
-	double sudden = e->age_ns < YOUNG_NS ? t->phi_sudden : fmax(t->phi_sudden, t->phi_unseen);
 
-	return (struct regression_phi){ sudden, fmax(t->phi, own) };
+	return (struct regression_phi){ t->phi_sudden, fmax(t->phi, own) };
 }
 
 static void add_warm(struct errors_sli *e, const struct errors_terms *t, const struct sequential_counts *c,

@@ -39,8 +39,7 @@ struct errors_terms {
 	double p0;          /* floor for a promotion, and where there is no baseline */
 	double p0_rollback; /* floor for a rollback */
 	double phi;
-	double phi_sudden;  /* the same for what is decided in seconds, */
-	double phi_unseen;  /* … at least, after the first half minute */
+	double phi_sudden;  /* the same for what is decided in seconds */
 	double kappa;       /* what is excused, see regression.h; */
 	double kappa_young; /* … at least, in the first half minute: what is wrong with a canary mostly is from the start */
 	double guard_margin;

@@ -139,7 +139,6 @@ static struct errors_terms errors_terms(const struct judge *j, const struct samp
 		.p0_rollback = j->config.p0_rollback,
 		.phi = phi(j),
 		.phi_sudden = j->config.noise ? noise_phi_cautious(&j->state.noise, UNKNOWN_SUDDEN) : 1,
-		.phi_unseen = j->config.noise ? noise_phi_unseen(&j->state.noise) : 1,
 		.kappa = j->config.noise ? noise_kappa(&j->state.noise) : REGRESSION_NO_EXCUSE,
 		.kappa_young = KAPPA_YOUNG,
 		.guard_margin = j->config.guard_margin,

@@ -17,7 +17,6 @@
 #define OUTLIER 30.0 /* times chance: no comparison in time counts for more, lest one step of the load rules for hours */
 #define KAPPA_UNSEEN 5.0  /* nothing seen: now and then 1.6 times the failures, and seldom 4 times */
 #define KAPPA_SEEN 20.0
-#define MORE_UNSEEN 0.3   /* φ above 1 while no backend was seen beside another */
 #define UNSEEN_S 1200.0   /* backend seconds in which κ grows e-fold: bursts come every few minutes, or are no concern */
 #define AA_EPOCH_NS (600 * NS_PER_S)
 #define AA_BLOCK_NS (30 * NS_PER_S)
@@ -163,11 +162,6 @@ double noise_phi_cautious(const struct noise *noise, double unknown)
 	for (unsigned l = 0; l < NOISE_LENGTHS; l++)
 		known = known || noise->blocks[l].sums.expected >= ENOUGH;
 	return known ? noise_phi(noise) : unknown;
-}
-
-double noise_phi_unseen(const struct noise *noise)
-{
-	return 1 + MORE_UNSEEN * exp(-noise->seen_s / UNSEEN_S);
 }
 
 double noise_kappa(const struct noise *noise)

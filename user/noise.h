@@ -73,9 +73,6 @@ double noise_phi(const struct noise *noise);
 /* The same for a decision that cannot wait until φ is known: while nothing is known yet, `unknown`. */
 double noise_phi_cautious(const struct noise *noise, double unknown);
 
-/* What backends may do that none of them has shown yet: the less they were watched side by side, the larger. ≥ 1 */
-double noise_phi_unseen(const struct noise *noise);
-
 /*
  * What excuse a canary has for failing more for half a minute: the shape κ of regression.h. Small while bursts may be
  * there that no backend has shown yet.

@@ -158,7 +158,7 @@ static void a_late_onset_is_not_drowned(void **state)
 		judge_free(j);
 	}
 	qsort(delay, 51, sizeof(delay[0]), traffic_compare);
-	assert_true(delay[25] <= 55);
+	assert_true(delay[25] <= 45);
 }
 
 /* Bursts of one backend alone, which the canary's has as well: 5 % for 20 s, about every 5 minutes. */

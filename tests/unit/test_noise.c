@@ -137,26 +137,6 @@ static void without_failures_nothing_is_known(void **state)
 	assert_true(noise_phi_cautious(&x->noise, 3) == 1);
 }
 
-/* A backend that is alone shows nothing of what backends do by themselves; four that are watched for long show it. */
-static void what_nobody_has_shown(void **state)
-{
-	struct fixture *x = *state;
-	struct noise *noise = calloc(1, sizeof(*noise));
-	struct sample_version v = { .attempts = 100, .n_backends = 1 };
-
-	(void)x;
-	for (unsigned i = 0; i < 1000; i++)
-		noise_add(noise, &v, SECOND, 0);
-	assert_true(noise_phi_unseen(noise) == 1.3);
-	v.n_backends = 4;
-	for (unsigned i = 0; i < 4; i++)
-		v.backend[i] = (struct sample_backend){ .address = { (char)('a' + i) }, .attempts = 25 };
-	for (unsigned i = 0; i < 2000; i++)
-		noise_add(noise, &v, SECOND, 0);
-	assert_true(noise_phi_unseen(noise) > 1 && noise_phi_unseen(noise) < 1.01);
-	free(noise);
-}
-
 static void add_slow(struct noise_series *series, const struct histogram *h, unsigned tau)
 {
 	struct histogram_tail tail;
@@ -320,7 +300,6 @@ int main(void)
 		TEST(the_formula_by_hand),
 		TEST(one_backend_is_compared_with_itself),
 		TEST(without_failures_nothing_is_known),
-		TEST(what_nobody_has_shown),
 		TEST(slow_requests_that_cluster_are_noise),
 		TEST(noise_before_a_rollout_fades),
 		TEST(aa_fires_when_the_halves_differ),
