@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* canaryd: reads the arguments and the configuration, builds the daemon, runs the event loop. Alone knows all modules. */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include "user/daemon.h"
 #include "user/http.h"
 #include "user/log.h"
+#include "user/options.h"
 
 #define GROUP "canaryd"
 
@@ -27,30 +27,6 @@ struct program {
 	struct api api;
 	uint64_t tick_us;
 };
-
-static const struct option options[] = {
-	{ "config", required_argument, NULL, 'c' }, { "test", no_argument, NULL, 't' },
-	{ "keys", no_argument, NULL, 'k' },         { "version", no_argument, NULL, 'V' },
-	{ "help", no_argument, NULL, 'h' },         {},
-};
-
-static void print_help(FILE *out)
-{
-	fprintf(out,
-		"canaryd %s: releases new versions of network services, from inside the kernel\n"
-		"\n"
-		"usage: canaryd [-c FILE] [-t]\n"
-		"  -c, --config FILE  the configuration (default: " CONFIG_PATH_DEFAULT ")\n"
-		"  -t, --test         check the configuration, change nothing\n"
-		"  -k, --keys         list the configuration's keys, defaults and ranges\n"
-		"  -V, --version      print the version\n"
-		"  -h, --help         print this\n"
-		"\n"
-		"Exit status: 0 ended as told, 1 failed, 2 usage, 3 configuration invalid, 5 kernel feature missing.\n"
-		"Stopping canaryd stops no packet: `canaryctl detach` alone takes the data plane away.\n"
-		"A starter configuration: canaryctl config init --vip 192.0.2.10:80 --baseline ADDR:PORT --canary ADDR:PORT\n",
-		CANARYD_VERSION);
-}
 
 static int exit_code(int r)
 {
@@ -161,19 +137,21 @@ static int run(struct config *config)
 int main(int argc, char **argv)
 {
 	const char *path = CONFIG_PATH_DEFAULT;
+	struct options_parser options;
 	struct config *config = NULL;
 	bool test = false;
 	char *error = NULL;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "c:tkVh", options, NULL)) != -1) {
+	options_parser_init(&options);
+	while ((option = getopt_long(argc, argv, options.shorts, options.longs, NULL)) != -1) {
 		switch (option) {
 		case 'c': path = optarg; break;
 		case 't': test = true; break;
 		case 'k': config_print_keys(stdout); return API_EXIT_OK;
 		case 'V': printf("canaryd %s\n", CANARYD_VERSION); return API_EXIT_OK;
-		case 'h': print_help(stdout); return API_EXIT_OK;
-		default: print_help(stderr); return API_EXIT_USAGE;
+		case 'h': options_print_help(stdout); return API_EXIT_OK;
+		default: options_print_help(stderr); return API_EXIT_USAGE;
 		}
 	}
 	if (optind < argc) {

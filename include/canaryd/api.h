@@ -178,16 +178,21 @@
 /* decision.unit, beside those of an SLI */
 #define API_UNIT_EVIDENCE "evidence"
 
-/* The exit codes of canaryctl and of canaryd. */
+/* The exit codes of canaryctl and of canaryd: name, number, what it means. */
+#define API_EXITS(X)                                                                                                \
+	X(OK, 0, "done, ended as told, or promoted")                                                                \
+	X(FAILED, 1, "failed or aborted")                                                                           \
+	X(USAGE, 2, "wrong usage")                                                                                  \
+	X(CONFIG, 3, "configuration invalid")                                                                       \
+	X(KERNEL, 5, "a kernel feature is missing")                                                                 \
+	X(UNREACHABLE, 6, "canaryd does not answer")                                                                \
+	X(ROLLED_BACK, 7, "rolled back")                                                                            \
+	X(UNDECIDED, 8, "undecided")
+
 enum api_exit {
-	API_EXIT_OK = 0,
-	API_EXIT_FAILED = 1,
-	API_EXIT_USAGE = 2,
-	API_EXIT_CONFIG = 3,
-	API_EXIT_KERNEL = 5,
-	API_EXIT_UNREACHABLE = 6,
-	API_EXIT_ROLLED_BACK = 7,
-	API_EXIT_UNDECIDED = 8,
+#define API_EXIT_NUMBER(name, number, help) API_EXIT_##name = number,
+	API_EXITS(API_EXIT_NUMBER)
+#undef API_EXIT_NUMBER
 };
 
 #endif

@@ -88,17 +88,18 @@ int run_config_init(struct ctl *ctl, const struct call *call)
 
 /* ---- check ------------------------------------------------------------------------------------------------- */
 
-/* The canaryd beside this program; else the one in PATH, which posix_spawnp() finds. */
+/* The canaryd beside this program, or in sbin beside its directory; else the one in PATH, which posix_spawnp() finds. */
 static void find_canaryd(char path[PATH_MAX])
 {
-	ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - sizeof("canaryd"));
+	static const char *const places[] = { "canaryd", "../sbin/canaryd" };
+	ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - sizeof("../sbin/canaryd"));
 	char *slash;
 
 	if (length > 0) {
 		path[length] = '\0';
 		slash = strrchr(path, '/');
-		if (slash) {
-			strcpy(slash + 1, "canaryd");
+		for (size_t i = 0; slash && i < sizeof(places) / sizeof(*places); i++) {
+			strcpy(slash + 1, places[i]);
 			if (access(path, X_OK) == 0)
 				return;
 		}

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "canaryd/api.h"
+
 #define WORD_MAX 40
 
 static size_t least(size_t a, size_t b)
@@ -150,6 +152,9 @@ void help_usage(const struct page *page, const struct command *command)
 		   command->options ? " [OPTION...]" : "", *command->arguments ? " " : "", command->arguments);
 }
 
+#define EXIT_CODE(name, number, help) #number " " help "; "
+static const char exit_codes[] = API_EXITS(EXIT_CODE) "see canaryctl(1)";
+
 void help_program(const struct page *page)
 {
 	help_usage(page, NULL);
@@ -159,9 +164,7 @@ void help_program(const struct page *page)
 	list_commands(page, NULL);
 	list_options(page, "Options of every command", common_options);
 	page_print(page, TONE_BOLD, "\nExit codes\n");
-	page_wrap(page, TONE_PLAIN, 2,
-		  "0 done or promoted; 1 failed or aborted; 2 wrong usage; 3 configuration invalid; 5 a kernel feature "
-		  "is missing; 6 canaryd does not answer; 7 rolled back; 8 undecided");
+	page_wrap(page, TONE_PLAIN, 2, exit_codes);
 	page_print(page, TONE_PLAIN, "\ncanaryctl help COMMAND says more of one.\n");
 }
 
