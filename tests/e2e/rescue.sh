@@ -15,19 +15,28 @@ counted() {
 	BEFORE=$now
 }
 
+# connect VIP FAMILY N: clients that come before everything else on the CPU, so that what they wait for is the network's.
+connect() {
+	local sources
+	mapfile -t sources < <(lab_sources "$2")
+	REPORT=$(lab_ns client "${LAB_FIRST[@]}" "$LAB_BUILD/lab-client" --to "$1" --rate 1500 --count "$3" --timeout 10 "${sources[@]}") ||
+		bail "lab-client fails"
+}
+
+times() { of "$1" '"connect p50 and p99, µs: \(.connect_seconds | [.p50, .p99 | . * 1e6 | round])"' | tr -d '"'; }
+
 # refused WHAT VIP FAMILY N: all of them, at a canary whose port is closed.
 refused() {
-	local what=$1 vip=$2 sources
-	mapfile -t sources < <(lab_sources "$3")
+	local what=$1 vip=$2
 	counted
-	load --to "$vip" --rate 1500 --count "$4" --timeout 10 "${sources[@]}"
+	connect "$vip" "$3" "$4"
 	counted
 	check_equal "$what: of $4 connections none failed, all were served by the baseline" \
 		"$(of "$REPORT" "[$failures, .versions]")" "[0,{\"v1\":$4}]"
 	check_equal "$what: every one was the canary's first, and its failure" \
 		"$(of "$COUNTED" '[.v2.connections, .v2.refused, .v2.rescued, .v2.established, .v1.connections, .v1.refused]')" \
 		"[$4,$4,$4,0,$4,0]"
-	note "$what: connect p50 and p99, ms: $(of "$REPORT" '.connect_seconds | [.p50, .p99 | . * 1e5 | round / 100]')"
+	note "$what: $(times "$REPORT")"
 }
 
 unanswered() {
