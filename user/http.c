@@ -2,6 +2,7 @@
 #include "user/http.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <libgen.h>
 #include <microhttpd.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include "user/error.h"
+#include "user/log.h"
 
 #define CONNECTIONS_MAX 64
 #define CONNECTION_TIMEOUT_S 30
@@ -361,6 +363,19 @@ static int start(struct http *http, sd_event *event, int fd)
 	return r < 0 ? r : 0;
 }
 
+/* The socket that systemd listens on for `path`, as a descriptor of our own: systemd's is for the next server. -1: none. */
+static int activated(const char *path)
+{
+	if (sd_listen_fds(0) < 1)
+		return -1;
+	if (sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, path, 0) <= 0) {
+		log_warning("systemd's socket is not %s: nobody will answer there (systemctl edit canaryd.socket, "
+			    "ListenStream=)", path);
+		return -1;
+	}
+	return fcntl(SD_LISTEN_FDS_START, F_DUPFD_CLOEXEC, SD_LISTEN_FDS_START);
+}
+
 int http_new(sd_event *event, const char *path, const char *group, http_handler handler, void *context,
 	     struct http **ret, char **ret_error)
 {
@@ -373,7 +388,9 @@ int http_new(sd_event *event, const char *path, const char *group, http_handler 
 	http->handler = handler;
 	http->context = context;
 	http->group = entry ? entry->gr_gid : (gid_t)-1;
-	fd = sd_listen_fds(0) == 1 ? SD_LISTEN_FDS_START : listen_on(http, path, ret_error);
+	fd = activated(path);
+	if (fd < 0)
+		fd = listen_on(http, path, ret_error);
 	if (fd < 0) {
 		http_free(http);
 		return fd;

@@ -45,7 +45,7 @@ void http_answer(struct http_later *later, const struct http_response *response)
 struct http;
 
 /*
- * Takes the socket systemd passed, or makes `path` (mode 0660, of group `group` where there is one of that name). Peers
+ * Takes the socket that systemd listens on for `path`, or makes `path` (mode 0660, of group `group` where there is one of that name). Peers
  * other than root, this process's user and that group get 403. -EADDRINUSE: another canaryd answers there.
  */
 int http_new(sd_event *event, const char *path, const char *group, http_handler handler, void *context,

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* canaryd: reads the arguments and the configuration, builds the daemon, runs the event loop. Alone knows all modules. */
+/*
+ * canaryd: reads the arguments and the configuration, builds the daemon, runs the event loop, and with another
+ * configuration once more. Alone knows all modules.
+ */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +30,8 @@ struct program {
 	struct http *http;
 	struct api api;
 	uint64_t tick_us;
+	const char *path;    /* of the configuration */
+	struct config *next; /* the one to go on with, once the loop has ended */
 };
 
 static int exit_code(int r)
@@ -62,22 +68,52 @@ static void on_detached(void *context)
 	sd_event_add_time_relative(program->event, NULL, CLOCK_MONOTONIC, 200000, 0, NULL, NULL);
 }
 
-/* The socket comes before the data plane: where another canaryd answers there, nothing has been touched yet. */
-static int build_loop(struct program *program, const struct config *config, char **ret_error)
+/* A file that is not valid changes nothing. */
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *signal, void *context)
 {
-	uint64_t now_us;
+	struct program *program = context;
+	char *error = NULL;
+
+	(void)source;
+	(void)signal;
+	if (program->next || config_load(program->path, &program->next, &error)) {
+		if (error)
+			log_error("%s", error);
+		log_error("not reloaded: the configuration stays as it is");
+		free(error);
+		return 0;
+	}
+	sd_notify(0, "RELOADING=1");
+	return sd_event_exit(program->event, 0);
+}
+
+static int add_signals(struct program *program)
+{
 	sigset_t signals;
-	int r = sd_event_default(&program->event);
+	int r;
 
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	if (r >= 0)
-		r = sd_event_add_signal(program->event, NULL, SIGTERM, NULL, NULL);
+	r = sd_event_add_signal(program->event, NULL, SIGTERM, NULL, NULL);
 	if (r >= 0)
 		r = sd_event_add_signal(program->event, NULL, SIGINT, NULL, NULL);
+	if (r >= 0)
+		r = sd_event_add_signal(program->event, NULL, SIGHUP, on_hangup, program);
+	return r;
+}
+
+/* The socket comes before the data plane: where another canaryd answers there, nothing has been touched yet. */
+static int build_loop(struct program *program, const struct config *config, char **ret_error)
+{
+	uint64_t now_us;
+	int r = sd_event_default(&program->event);
+
+	if (r >= 0)
+		r = add_signals(program);
 	if (r >= 0)
 		r = sd_event_now(program->event, CLOCK_MONOTONIC, &now_us);
 	if (r >= 0)
@@ -107,9 +143,27 @@ static void log_start(const struct daemon *daemon)
 		log_info("took over the maps and flows of the daemon before");
 }
 
-static int run(struct config *config)
+/* systemd's watchdog lets three ticks at least pass: a tick can be longer than what the unit has. */
+static void say_ready(const struct program *program)
 {
-	struct program program = { .tick_us = config->tick_ms * 1000ULL };
+	uint64_t watchdog_us;
+
+	if (sd_watchdog_enabled(0, &watchdog_us) > 0 && watchdog_us < 3 * program->tick_us)
+		sd_notifyf(0, "WATCHDOG_USEC=%" PRIu64, 3 * program->tick_us);
+	sd_notify(0, "READY=1\nSTATUS=steering");
+}
+
+/* What came of a daemon. */
+struct outcome {
+	int exit;
+	bool started;
+	struct config *next; /* to go on with; NULL: the end */
+};
+
+static struct outcome run(struct config *config, const char *path)
+{
+	struct program program = { .tick_us = config->tick_ms * 1000ULL, .path = path };
+	struct outcome outcome = { 0 };
 	char *error = NULL;
 	int r = build_loop(&program, config, &error);
 
@@ -120,18 +174,67 @@ static int run(struct config *config)
 	if (!r) {
 		program.api = (struct api){ program.daemon, on_detached, &program };
 		log_start(program.daemon);
-		sd_notify(0, "READY=1\nSTATUS=steering");
+		say_ready(&program);
+		outcome.started = true;
 		r = sd_event_loop(program.event);
-		sd_notify(0, "STOPPING=1");
 	}
 	if (r < 0)
 		log_error("%s", error ?: strerror(-r));
 	free(error);
+	if (!program.next)
+		sd_notify(0, "STOPPING=1");
 	http_free(program.http);
 	daemon_free(program.daemon);
 	sd_event_source_unref(program.tick);
 	sd_event_unref(program.event);
-	return r < 0 ? exit_code(r) : API_EXIT_OK;
+	outcome.next = program.next;
+	outcome.exit = r < 0 ? exit_code(r) : API_EXIT_OK;
+	return outcome;
+}
+
+/* The configuration as text, to go back to. The caller frees it; NULL: no memory. */
+static char *keep(const struct config *config)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *memory = open_memstream(&text, &size);
+
+	if (!memory)
+		return NULL;
+	config_show(config, memory);
+	fclose(memory);
+	return text;
+}
+
+static struct config *go_back(const char *before, const char *path)
+{
+	struct config *config = NULL;
+	char *error = NULL;
+
+	if (before && !config_load_text(before, strlen(before), path, &config, &error))
+		log_error("not reloaded: going on with the configuration before");
+	free(error);
+	return config;
+}
+
+/* One daemon after the other. Where the next does not come up, the configuration before it is taken once more. */
+static int run_all(struct config *config, const char *path)
+{
+	struct outcome outcome = { 0 };
+	char *worked = NULL;
+
+	while (config) {
+		char *text = keep(config);
+
+		outcome = run(config, path);
+		config = outcome.started ? outcome.next : go_back(worked, path);
+		free(worked);
+		worked = outcome.started ? text : NULL;
+		if (!outcome.started)
+			free(text);
+	}
+	free(worked);
+	return outcome.exit;
 }
 
 int main(int argc, char **argv)
@@ -174,5 +277,5 @@ int main(int argc, char **argv)
 		config_free(config);
 		return API_EXIT_OK;
 	}
-	return run(config);
+	return run_all(config, path);
 }
