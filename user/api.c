@@ -12,21 +12,47 @@
 #include "user/api_answer.h"
 #include "user/api_backends.h"
 #include "user/api_cohorts.h"
+#include "user/api_flow.h"
 #include "user/error.h"
 #include "user/view.h"
-#include "user/view_cohorts.h"
 
 #define ROLLOUTS_SHOWN 50
 #define BACKENDS_MAX 256
 
 /* ---- routes ------------------------------------------------------------------------------------------------- */
 
+/* A receiver's URL may be a secret: scheme and host are left of it. */
+static json_t *origin_of(const char *url)
+{
+	const char *host = strstr(url, "://") + 3, *at;
+	size_t length = strcspn(host, "/?#");
+
+	at = memrchr(host, '@', length);
+	if (at) {
+		length -= at + 1 - host;
+		host = at + 1;
+	}
+	return json_sprintf("%.*s://%.*s", (int)strcspn(url, ":"), url, (int)length, host);
+}
+
+static void hide_urls(json_t *status)
+{
+	json_t *receiver;
+	size_t i;
+
+	json_array_foreach(json_object_get(json_object_get(status, "alerts"), "receivers"), i, receiver)
+		json_object_set_new(receiver, "url", origin_of(json_string_value(json_object_get(receiver, "url"))));
+}
+
 static void get_status(struct api *api, const struct http_request *request, const char *rest,
 		       struct http_response *response)
 {
-	(void)request;
+	json_t *status = view_status(api->daemon);
+
 	(void)rest;
-	api_answer(response, 200, view_status(api->daemon));
+	if (request->read_only)
+		hide_urls(status);
+	api_answer(response, 200, status);
 }
 
 static void get_health(struct api *api, const struct http_request *request, const char *rest,
@@ -371,66 +397,6 @@ static void get_service(struct api *api, const struct http_request *request, con
 	free(name);
 }
 
-static const char *explain_source(uint16_t source)
-{
-	static const char *const names[] = { "not_service", "flow", "hash", "no_backend", "lease", "breaker", "capacity" };
-
-	return source < sizeof(names) / sizeof(*names) ? names[source] : "not_service";
-}
-
-static json_t *explain_json(const struct daemon_service *service, const char *client, const struct canary_explain *explain)
-{
-	bool found = explain->source != CANARY_EXPLAIN_NOT_SERVICE && explain->source != CANARY_EXPLAIN_NO_BACKEND;
-	json_t *version = json_null(), *backend = json_null();
-
-	for (size_t v = 0; found && v < service->inventory->n_versions; v++) {
-		const struct inventory_version *of = &service->inventory->versions[v];
-
-		if (of->index == explain->version)
-			version = json_string(of->name);
-		for (size_t b = 0; b < of->n_backends; b++)
-			if (of->backends[b].index == explain->backend)
-				backend = json_string(of->backends[b].address);
-	}
-	return json_pack("{s:s, s:s, s:I, s:f, s:s, s:o, s:o, s:I, s:I, s:o}", "service", service->config->name, "client", client,
-			 "position", (json_int_t)explain->position, "share", explain->position / 4294967296.0, "source",
-			 explain_source(explain->source), "version", version, "backend", backend, "epoch",
-			 (json_int_t)explain->epoch, "canary_threshold", (json_int_t)explain->canary_threshold,
-			 "cohort", view_explained_cohort(service, explain));
-}
-
-static void get_flow(struct api *api, const struct http_request *request, const char *rest,
-		     struct http_response *response)
-{
-	const char *name = http_argument(request, "service"), *client = http_argument(request, "client");
-	struct daemon_service *service = name ? daemon_find_service(api->daemon, name) : NULL;
-	struct canary_explain explain = {};
-	struct canary_endpoint endpoint;
-	int r;
-
-	(void)rest;
-	if (!service) {
-		api_answer_no_service(response, name ?: "");
-		return;
-	}
-	if (!client || address_parse(client, service->config->protocol, &endpoint) ||
-	    address_is_ipv4(endpoint.addr) != address_is_ipv4(service->config->endpoint.addr)) {
-		api_answer_error(response, 400, "invalid", "the client is not an ADDR:PORT of the service's family (for example "
-			     "198.51.100.7:40000, or [2001:db8::7]:40000)");
-		return;
-	}
-	memcpy(explain.key.client, endpoint.addr, sizeof(explain.key.client));
-	memcpy(explain.key.vip, service->config->endpoint.addr, sizeof(explain.key.vip));
-	explain.key.client_port = endpoint.port;
-	explain.key.vip_port = service->config->endpoint.port;
-	explain.key.protocol = service->config->protocol;
-	r = datapath_explain(api->daemon->datapath, &explain);
-	if (r)
-		api_answer_errno(response, r, NULL);
-	else
-		api_answer(response, 200, explain_json(service, client, &explain));
-}
-
 static void post_detach(struct api *api, const struct http_request *request, const char *rest,
 			struct http_response *response)
 {
@@ -452,21 +418,22 @@ static const struct route {
 	const char *method;
 	const char *path; /* one that ends in "/" takes what follows as `rest` */
 	void (*handle)(struct api *, const struct http_request *, const char *rest, struct http_response *);
+	bool everybody; /* may read it, by TCP: no secrets of the configuration, no work for the kernel */
 } routes[] = {
-	{ "GET", API_STATUS, get_status },
-	{ "GET", API_ROLLOUTS, get_rollouts },
-	{ "GET", API_ROLLOUTS "/", get_rollout },
-	{ "POST", API_ROLLOUTS, post_rollouts },
-	{ "POST", API_SERVICES "/", post_service },
-	{ "POST", API_ALERTS, post_report },
-	{ "POST", API_ALERTS_RESOLVE, post_report },
-	{ "GET", API_SERVICES "/", get_service },
-	{ "PUT", API_SERVICES "/", api_cohorts },
-	{ "DELETE", API_SERVICES "/", api_cohorts },
-	{ "GET", API_FLOW, get_flow },
-	{ "GET", API_CONFIG, get_config },
-	{ "POST", API_DETACH, post_detach },
-	{ "GET", API_HEALTH, get_health },
+	{ "GET", API_STATUS, get_status, true },
+	{ "GET", API_ROLLOUTS, get_rollouts, true },
+	{ "GET", API_ROLLOUTS "/", get_rollout, true },
+	{ "POST", API_ROLLOUTS, post_rollouts, false },
+	{ "POST", API_SERVICES "/", post_service, false },
+	{ "POST", API_ALERTS, post_report, false },
+	{ "POST", API_ALERTS_RESOLVE, post_report, false },
+	{ "GET", API_SERVICES "/", get_service, true },
+	{ "PUT", API_SERVICES "/", api_cohorts, false },
+	{ "DELETE", API_SERVICES "/", api_cohorts, false },
+	{ "GET", API_FLOW, api_flow, false },
+	{ "GET", API_CONFIG, get_config, false },
+	{ "POST", API_DETACH, post_detach, false },
+	{ "GET", API_HEALTH, get_health, true },
 };
 
 static bool matches(const struct route *route, const char *path)
@@ -478,20 +445,29 @@ static bool matches(const struct route *route, const char *path)
 	return !strcmp(path, route->path);
 }
 
-void api_handle(const struct http_request *request, struct http_response *response, void *context)
+static const struct route *find_route(const struct http_request *request, bool *ret_known)
 {
-	bool known = false;
-
+	*ret_known = false;
 	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
 		if (!matches(&routes[i], request->path))
 			continue;
-		known = true;
-		if (strcmp(routes[i].method, request->method))
-			continue;
-		routes[i].handle(context, request, request->path + strlen(routes[i].path), response);
-		return;
+		*ret_known = true;
+		if (!strcmp(routes[i].method, request->method))
+			return &routes[i];
 	}
-	if (known)
+	return NULL;
+}
+
+void api_handle(const struct http_request *request, struct http_response *response, void *context)
+{
+	bool known;
+	const struct route *route = find_route(request, &known);
+
+	if (route && request->read_only && !route->everybody)
+		api_answer_error(response, 403, "forbidden", "this is not for everybody to read (ask on the Unix socket)");
+	else if (route)
+		route->handle(context, request, request->path + strlen(route->path), response);
+	else if (known)
 		api_answer_error(response, 405, "method", "this route does not take that method (see include/canaryd/api.h)");
 	else
 		api_answer_error(response, 404, "not_found", "there is no such route (see include/canaryd/api.h)");

@@ -27,6 +27,7 @@
 
 /* Limits no configuration goes beyond; max_versions and max_backends choose within them. */
 #define CONFIG_INTERFACES_MAX 32
+#define CONFIG_LISTEN_MAX 8
 #define CONFIG_SERVICES_MAX 64
 #define CONFIG_VERSIONS_MAX 1024
 #define CONFIG_BACKENDS_MAX 4096
@@ -93,6 +94,11 @@ enum config_on_security {
 
 struct config_interface {
 	char name[IFNAMSIZ];
+};
+
+struct config_listen {
+	char address[ADDRESS_MAX]; /* canonical */
+	struct canary_endpoint endpoint;
 };
 
 struct config_backend {
@@ -269,6 +275,8 @@ struct config {
 	uint32_t services_count;
 	uint32_t tick_ms;
 	char socket[CONFIG_PATH_MAX];
+	struct config_listen *listen; /* TCP, for reading alone */
+	uint32_t listen_count;
 	char state_dir[CONFIG_PATH_MAX];
 	char pin_dir[CONFIG_PATH_MAX];
 	char record[CONFIG_PATH_MAX]; /* "": ticks are not recorded */

@@ -93,6 +93,9 @@ static const cyaml_strval_t measures[] = {
 static const cyaml_schema_value_t interface_value = {
 	CYAML_VALUE_STRING(CYAML_FLAG_DEFAULT, struct config_interface, 1, IFNAMSIZ - 1),
 };
+static const cyaml_schema_value_t listen_value = {
+	CYAML_VALUE_STRING(CYAML_FLAG_DEFAULT, struct config_listen, 1, ADDRESS_MAX - 1),
+};
 static const cyaml_schema_value_t backend_value = {
 	CYAML_VALUE_STRING(CYAML_FLAG_DEFAULT, struct config_backend, 1, ADDRESS_MAX - 1),
 };
@@ -112,6 +115,7 @@ _Static_assert(offsetof(struct config_prefix, text) == 0, "the text comes first"
 _Static_assert(offsetof(struct config_interface, name) == 0, "the text comes first");
 _Static_assert(offsetof(struct config_backend, address) == 0, "the text comes first");
 _Static_assert(offsetof(struct config_source, address) == 0, "the text comes first");
+_Static_assert(offsetof(struct config_listen, address) == 0, "the text comes first");
 
 #define VERSION_KEYS(X)                                                                                             \
 	X(CYAML_FIELD_STRING("name", MUST, struct config_version, name, 1),                                         \
@@ -378,6 +382,8 @@ _Static_assert(offsetof(struct config_source, address) == 0, "the text comes fir
 	  "250", 10, 60000, NULL, "time from one look at the counters to the next")                                 \
 	X(CYAML_FIELD_STRING("socket", MAY, struct config, socket, 1),                                              \
 	  API_SOCKET_DEFAULT, 0, 0, NULL, "the Unix socket canaryctl talks to")                                     \
+	X(CYAML_FIELD_SEQUENCE("listen", LIST | MAY, struct config, listen, &listen_value, 0, CONFIG_LISTEN_MAX),   \
+	  NULL, 0, 0, NULL, "TCP addresses for everybody to read: the page and /metrics; for example 127.0.0.1:9464") \
 	X(CYAML_FIELD_STRING("state_dir", MAY, struct config, state_dir, 1),                                        \
 	  "/var/lib/canaryd", 0, 0, NULL, "directory of the journal")                                               \
 	X(CYAML_FIELD_STRING("pin_dir", MAY, struct config, pin_dir, 1),                                            \

@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,6 +137,27 @@ static void check_backend_unique(const struct owned *all, const struct owned *ow
 			       "be of either, and a reply must say whose it is (give each version a port of its own)",
 			       owned->backend->address, other->service, other->ver, other->index);
 		return;
+	}
+}
+
+/* Unlike a backend's, the address may be all of this host's: 0.0.0.0. */
+static void check_listen(struct config *config, struct config_problems *problems)
+{
+	char path[CONFIG_PLACE_MAX];
+
+	for (uint32_t i = 0; i < config->listen_count; i++) {
+		struct config_listen *listen = &config->listen[i];
+
+		snprintf(path, sizeof(path), "listen[%u]", i);
+		if (address_parse(listen->address, IPPROTO_TCP, &listen->endpoint) < 0) {
+			config_problem(problems, path, "\"%s\" is not an address:port (write 127.0.0.1:9464 or \"[::1]:9464\")",
+				       listen->address);
+			continue;
+		}
+		address_format(&listen->endpoint, listen->address);
+		for (uint32_t j = 0; j < i; j++)
+			if (address_equal(&config->listen[j].endpoint, &listen->endpoint))
+				config_problem(problems, path, "%s is already listen[%u] (remove one)", listen->address, j);
 	}
 }
 
@@ -360,6 +382,7 @@ void config_rules(struct config *config, struct config_problems *problems)
 {
 	check_interfaces(config, problems);
 	check_path(problems, config->socket, "socket");
+	check_listen(config, problems);
 	check_path(problems, config->state_dir, "state_dir");
 	check_path(problems, config->pin_dir, "pin_dir");
 	if (*config->record)

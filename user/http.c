@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <libgen.h>
 #include <microhttpd.h>
 #include <pwd.h>
 #include <stdbool.h>
@@ -13,15 +12,15 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/queue.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "user/error.h"
+#include "user/http_socket.h"
 #include "user/log.h"
 
 #define CONNECTIONS_MAX 64
+#define CONNECTIONS_OF_AN_ADDRESS_MAX 16
 #define CONNECTION_TIMEOUT_S 30
 #define GROUPS_MAX 256
 #define FORBIDDEN                                                                                                   \
@@ -30,6 +29,9 @@
 #define TOO_LARGE                                                                                                   \
 	"{\"error\": {\"code\": \"too_large\", \"message\": \"the request's body is larger than 64 KiB (PUT: 64 MiB)\", \"mend\": " \
 	"\"send less\"}}\n"
+#define READ_ONLY                                                                                                   \
+	"{\"error\": {\"code\": \"method\", \"message\": \"this address is for reading: GET and HEAD\", \"mend\": \"use " \
+	"canaryctl, or the Unix socket\"}}\n"
 #define ENDING "{\"error\": {\"code\": \"ending\", \"message\": \"canaryd is ending\", \"mend\": \"try again\"}}\n"
 #define OUT_OF_MEMORY "{\"error\": {\"code\": \"internal\", \"message\": \"out of memory\", \"mend\": \"try again\"}}\n"
 
@@ -40,7 +42,8 @@ struct http {
 	sd_event_source *timer;
 	http_handler handler;
 	void *context;
-	char path[108]; /* "" where systemd made the socket */
+	bool read_only; /* for everybody: TCP has no peer credentials */
+	char path[108]; /* "" where systemd made the socket, and for TCP */
 	gid_t group;    /* (gid_t)-1: none */
 };
 
@@ -98,23 +101,28 @@ static bool is_allowed(const struct http *http, struct MHD_Connection *connectio
 
 /* ---- requests ----------------------------------------------------------------------------------------------- */
 
-static enum MHD_Result respond(struct MHD_Connection *connection, unsigned status, const char *content_type, char *body,
+static enum MHD_Result respond(struct MHD_Connection *connection, const struct http_response *answer,
 			       enum MHD_ResponseMemoryMode mode)
 {
-	struct MHD_Response *response = MHD_create_response_from_buffer(strlen(body), body, mode);
+	size_t size = answer->body_size ? answer->body_size : strlen(answer->body);
+	struct MHD_Response *response = MHD_create_response_from_buffer(size, answer->body, mode);
 	enum MHD_Result r;
 
 	if (!response)
 		return MHD_NO;
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
-	r = MHD_queue_response(connection, status, response);
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
+	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	r = MHD_queue_response(connection, answer->status, response);
 	MHD_destroy_response(response);
 	return r;
 }
 
 static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned status, const char *body)
 {
-	return respond(connection, status, "application/json", (char *)body, MHD_RESPMEM_PERSISTENT);
+	const struct http_response answer = { .status = status, .content_type = "application/json", .body = (char *)body };
+
+	return respond(connection, &answer, MHD_RESPMEM_PERSISTENT);
 }
 
 static void add_to_body(struct body *body, const char *data, size_t size)
@@ -140,7 +148,7 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, const stru
 {
 	if (!response->body)
 		return refuse(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, OUT_OF_MEMORY);
-	return respond(connection, response->status, response->content_type, response->body, MHD_RESPMEM_MUST_FREE);
+	return respond(connection, response, MHD_RESPMEM_MUST_FREE);
 }
 
 static enum MHD_Result answer_later(struct MHD_Connection *connection, struct body *body)
@@ -154,14 +162,23 @@ static enum MHD_Result answer_later(struct MHD_Connection *connection, struct bo
 	return r;
 }
 
+/* The server sends the headers of a GET, and leaves the body out by itself. */
+static bool is_head(const char *method)
+{
+	return !strcmp(method, MHD_HTTP_METHOD_HEAD);
+}
+
 static enum MHD_Result handle(struct http *http, struct MHD_Connection *connection, const char *path,
 			      const char *method, struct body *body)
 {
-	struct http_request request = { .method = method, .path = path, .body = body->text ?: "",
-					.body_size = body->size, .arguments = connection, .state = body };
+	struct http_request request = { .method = is_head(method) ? "GET" : method, .path = path, .body = body->text ?: "",
+					.body_size = body->size, .uid = (uid_t)-1, .read_only = http->read_only,
+					.arguments = connection, .state = body };
 	struct http_response response = { .status = MHD_HTTP_OK, .content_type = "application/json" };
 
-	if (!is_allowed(http, connection, &request.uid))
+	if (http->read_only && strcmp(request.method, "GET") != 0)
+		return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, READ_ONLY);
+	if (!http->read_only && !is_allowed(http, connection, &request.uid))
 		return refuse(connection, MHD_HTTP_FORBIDDEN, FORBIDDEN);
 	if (body->too_large)
 		return refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, TOO_LARGE);
@@ -181,7 +198,7 @@ static size_t most_of(const struct http *http, struct MHD_Connection *connection
 {
 	uid_t uid;
 
-	return !strcmp(method, "PUT") && is_allowed(http, connection, &uid) ? HTTP_PUT_MAX : HTTP_BODY_MAX;
+	return !http->read_only && !strcmp(method, "PUT") && is_allowed(http, connection, &uid) ? HTTP_PUT_MAX : HTTP_BODY_MAX;
 }
 
 /* Called first with the headers, then with pieces of the body, last without any. */
@@ -260,57 +277,9 @@ const char *http_argument(const struct http_request *request, const char *name)
 	return MHD_lookup_connection_value(request->arguments, MHD_GET_ARGUMENT_KIND, name);
 }
 
-/* ---- socket ------------------------------------------------------------------------------------------------- */
-
-static int make_parent(const char *path, char **ret_error)
+const char *http_header(const struct http_request *request, const char *name)
 {
-	char copy[108];
-
-	snprintf(copy, sizeof(copy), "%s", path);
-	if (mkdir(dirname(copy), 0755) && errno != EEXIST)
-		return error_set(ret_error, -errno, "cannot make the directory of socket %s: %m (run as root, or set `socket:`)",
-				 path);
-	return 0;
-}
-
-/* A file that nobody answers on is left over from a daemon that was killed. */
-static int remove_stale(const struct sockaddr_un *address, char **ret_error)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), r;
-
-	if (fd < 0)
-		return error_set(ret_error, -errno, "cannot make a socket: %m");
-	r = connect(fd, (const struct sockaddr *)address, sizeof(*address)) ? errno : 0;
-	close(fd);
-	if (!r)
-		return error_set(ret_error, -EADDRINUSE, "another canaryd answers on %s (stop it, or set another `socket:`)",
-				 address->sun_path);
-	if (r == ECONNREFUSED)
-		unlink(address->sun_path);
-	return 0;
-}
-
-static int listen_on(struct http *http, const char *path, char **ret_error)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd, r = make_parent(path, ret_error);
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	if (!r)
-		r = remove_stale(&address, ret_error);
-	if (r)
-		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return error_set(ret_error, -errno, "cannot make a socket: %m");
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) || chmod(path, 0660) ||
-	    (http->group != (gid_t)-1 && chown(path, -1, http->group)) || listen(fd, CONNECTIONS_MAX)) {
-		r = error_set(ret_error, -errno, "cannot listen on %s: %m (run as root, or set another `socket:`)", path);
-		close(fd);
-		return r;
-	}
-	snprintf(http->path, sizeof(http->path), "%s", path);
-	return fd;
+	return MHD_lookup_connection_value(request->arguments, MHD_HEADER_KIND, name);
 }
 
 /* ---- event loop --------------------------------------------------------------------------------------------- */
@@ -345,13 +314,14 @@ static int on_timer(sd_event_source *source, uint64_t now_us, void *context)
 static int start(struct http *http, sd_event *event, int fd)
 {
 	const union MHD_DaemonInfo *info;
+	unsigned of_an_address = http->read_only ? CONNECTIONS_OF_AN_ADDRESS_MAX : 0;
 	int r;
 
 	http->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, http,
 					MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-					(unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-					(unsigned)CONNECTION_TIMEOUT_S, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-					MHD_OPTION_END);
+					(unsigned)CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT, of_an_address,
+					MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_TIMEOUT_S,
+					MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
 	if (!http->daemon) {
 		close(fd);
 		return -EIO;
@@ -376,21 +346,11 @@ static int activated(const char *path)
 	return fcntl(SD_LISTEN_FDS_START, F_DUPFD_CLOEXEC, SD_LISTEN_FDS_START);
 }
 
-int http_new(sd_event *event, const char *path, const char *group, http_handler handler, void *context,
-	     struct http **ret, char **ret_error)
+/* Serves `fd`, or passes on why there is none. Takes over http and fd. */
+static int serve(struct http *http, sd_event *event, int fd, const char *name, struct http **ret, char **ret_error)
 {
-	struct group *entry = getgrnam(group);
-	struct http *http = calloc(1, sizeof(*http));
-	int fd, r;
+	int r;
 
-	if (!http)
-		return error_set(ret_error, -ENOMEM, "out of memory");
-	http->handler = handler;
-	http->context = context;
-	http->group = entry ? entry->gr_gid : (gid_t)-1;
-	fd = activated(path);
-	if (fd < 0)
-		fd = listen_on(http, path, ret_error);
 	if (fd < 0) {
 		http_free(http);
 		return fd;
@@ -398,10 +358,45 @@ int http_new(sd_event *event, const char *path, const char *group, http_handler 
 	r = start(http, event, fd);
 	if (r) {
 		http_free(http);
-		return error_set(ret_error, r, "cannot serve %s: %s", path, strerror(-r));
+		return error_set(ret_error, r, "cannot serve %s: %s", name, strerror(-r));
 	}
 	*ret = http;
 	return 0;
+}
+
+int http_new(sd_event *event, const char *path, const char *group, http_handler handler, void *context,
+	     struct http **ret, char **ret_error)
+{
+	struct group *entry = getgrnam(group);
+	struct http *http = calloc(1, sizeof(*http));
+	int fd;
+
+	if (!http)
+		return error_set(ret_error, -ENOMEM, "out of memory");
+	http->handler = handler;
+	http->context = context;
+	http->group = entry ? entry->gr_gid : (gid_t)-1;
+	fd = activated(path);
+	if (fd < 0) {
+		fd = http_socket_unix(path, http->group, CONNECTIONS_MAX, ret_error);
+		if (fd >= 0)
+			snprintf(http->path, sizeof(http->path), "%s", path);
+	}
+	return serve(http, event, fd, path, ret, ret_error);
+}
+
+int http_new_read_only(sd_event *event, const char *address, const struct canary_endpoint *endpoint, http_handler handler,
+		       void *context, struct http **ret, char **ret_error)
+{
+	struct http *http = calloc(1, sizeof(*http));
+
+	if (!http)
+		return error_set(ret_error, -ENOMEM, "out of memory");
+	http->handler = handler;
+	http->context = context;
+	http->group = (gid_t)-1;
+	http->read_only = true;
+	return serve(http, event, http_socket_tcp(address, endpoint, CONNECTIONS_MAX, ret_error), address, ret, ret_error);
 }
 
 /* A server does not stop with connections that are suspended. */
@@ -411,8 +406,9 @@ static void answer_all(struct http *http)
 
 	LIST_FOREACH(later, &http->later, link)
 		if (!later->response.status)
-			http_answer(later, &(struct http_response){ MHD_HTTP_SERVICE_UNAVAILABLE, "application/json",
-								    strdup(ENDING) });
+			http_answer(later, &(struct http_response){ .status = MHD_HTTP_SERVICE_UNAVAILABLE,
+								    .content_type = "application/json",
+								    .body = strdup(ENDING) });
 	MHD_run(http->daemon);
 }
 

@@ -18,6 +18,7 @@
 #include "user/config.h"
 #include "user/daemon.h"
 #include "user/http.h"
+#include "user/http_socket.h"
 #include "user/log.h"
 #include "user/options.h"
 
@@ -28,6 +29,7 @@ struct program {
 	sd_event_source *tick;
 	struct daemon *daemon;
 	struct http *http;
+	struct http *readers[CONFIG_LISTEN_MAX];
 	struct api api;
 	uint64_t tick_us;
 	const char *path;    /* of the configuration */
@@ -120,9 +122,15 @@ static int build_loop(struct program *program, const struct config *config, char
 		r = sd_event_add_time(program->event, &program->tick, CLOCK_MONOTONIC, now_us, 1000, on_tick, program);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(program->tick, SD_EVENT_ON);
+	if (r >= 0) /* whoever reads waits */
+		r = sd_event_source_set_priority(program->tick, SD_EVENT_PRIORITY_IMPORTANT);
 	if (r < 0)
 		return r;
-	return http_new(program->event, config->socket, GROUP, api_handle, &program->api, &program->http, ret_error);
+	r = http_new(program->event, config->socket, GROUP, api_handle, &program->api, &program->http, ret_error);
+	for (uint32_t i = 0; !r && i < config->listen_count; i++)
+		r = http_new_read_only(program->event, config->listen[i].address, &config->listen[i].endpoint, api_handle,
+				       &program->api, &program->readers[i], ret_error);
+	return r;
 }
 
 static void log_start(const struct daemon *daemon)
@@ -184,6 +192,8 @@ static struct outcome run(struct config *config, const char *path)
 	if (!program.next)
 		sd_notify(0, "STOPPING=1");
 	http_free(program.http);
+	for (size_t i = 0; i < CONFIG_LISTEN_MAX; i++)
+		http_free(program.readers[i]);
 	daemon_free(program.daemon);
 	sd_event_source_unref(program.tick);
 	sd_event_unref(program.event);
@@ -237,6 +247,15 @@ static int run_all(struct config *config, const char *path)
 	return outcome.exit;
 }
 
+static int check_listen(const struct config *config, char **ret_error)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; !r && i < config->listen_count; i++)
+		r = http_socket_check(config->socket, config->listen[i].address, &config->listen[i].endpoint, ret_error);
+	return r;
+}
+
 int main(int argc, char **argv)
 {
 	const char *path = CONFIG_PATH_DEFAULT;
@@ -266,7 +285,7 @@ int main(int argc, char **argv)
 		free(error);
 		return API_EXIT_CONFIG;
 	}
-	if (test && cohorts_check_config(config, &error)) {
+	if (test && (cohorts_check_config(config, &error) || check_listen(config, &error))) {
 		fprintf(stderr, "%s: %s\n", path, error ?: "out of memory");
 		free(error);
 		config_free(config);

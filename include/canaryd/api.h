@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The contract between the daemon and its clients: HTTP/1.1 with JSON bodies on a Unix socket. Routes, the names of
+ * The contract between the daemon and its clients: HTTP/1.1 with JSON bodies on a Unix socket, and on TCP addresses
+ * for everybody to read: GETs but those of config and flow, without what is secret in receivers' URLs. Routes, the names of
  * the fields both sides spell, and the words a field may hold. Ratios are 0 … 1 (a weight of 5 % is 0.05); times of
  * day are Unix seconds, durations are seconds, both may have a fraction; a missing measurement is null, never 0.
  *

@@ -76,6 +76,7 @@ static const char full[] =
 	"    versions: [{name: blue, backends: [192.0.2.11:80]}]\n"
 	"tick_ms: 100\n"
 	"socket: \"/run/it's here.sock\"\n"
+	"listen: [127.0.0.1:9464, '[2001:DB8:0::1]:80', 0.0.0.0:1]\n"
 	"state_dir: /srv/état\n"
 	"pin_dir: /sys/fs/bpf/c2\n"
 	"record: /var/log/ticks.jsonl\n"
@@ -213,6 +214,9 @@ static void test_full(void **state)
 	assert_true(service->rollout.undo_window_s == 60 && service->rollout.expire_s == 7200);
 	assert_true(service->rollout.adaptive && service->rollout.adaptive_ratio == 2.5);
 	assert_string_equal(config->socket, "/run/it's here.sock");
+	assert_int_equal(config->listen_count, 3);
+	assert_string_equal(config->listen[1].address, "[2001:db8::1]:80");
+	assert_int_equal(config->listen[0].endpoint.port, htons(9464));
 	assert_true(config->seed == UINT64_MAX);
 	assert_true(config->judge.no_data_s == 7.25);
 	config_free(config);
@@ -303,6 +307,7 @@ static void test_equal(void **state)
 	static const char *const changes[] = {
 		"tick_ms: 251\n",
 		"socket: /s\n",
+		"listen: [127.0.0.1:9464]\n",
 		"state_dir: /s\n",
 		"pin_dir: /s\n",
 		"flow_table: 2048\n",
