@@ -9,6 +9,7 @@
 
 #include "canaryd/api.h"
 #include "client.h"
+#include "complete.h"
 #include "ctl.h"
 #include "help.h"
 
@@ -194,8 +195,7 @@ static bool is_group(const char *word)
 	return false;
 }
 
-/* The command named by the first one or two words; *ret_words of them. */
-static const struct command *find(char **words, unsigned count, unsigned *ret_words)
+const struct command *command_find(const char *const *words, unsigned count, unsigned *ret_words)
 {
 	char name[64];
 
@@ -235,7 +235,8 @@ static int unknown_command(struct ctl *ctl, char **words, unsigned count)
 static int help(struct ctl *ctl, char **words, unsigned count)
 {
 	unsigned used;
-	const struct command *command = count > 0 ? find(words, count, &used) : NULL;
+	const struct command *command =
+		count > 0 ? command_find((const char *const *)words, count, &used) : NULL;
 
 	if (command)
 		help_command(&ctl->out, command);
@@ -286,7 +287,7 @@ static int run(struct ctl *ctl, struct call *call, int argc, char **argv)
 	unsigned words;
 	int code;
 
-	call->command = find(argv + 1, (unsigned)argc - 1, &words);
+	call->command = command_find((const char *const *)argv + 1, (unsigned)argc - 1, &words);
 	if (!call->command && is_group(argv[1]) && argc == 3 && (!strcmp(argv[2], "-h") || !strcmp(argv[2], "--help")))
 		return help(ctl, argv + 1, 1);
 	if (!call->command)
@@ -311,8 +312,12 @@ int command_main(struct ctl *ctl, int argc, char **argv)
 	int code;
 
 	commands_complete();
+	if (argc > 1 && strcmp(argv[1], COMPLETE_VERB) == 0) {
+		code = complete(ctl, argv + 2, (unsigned)argc - 2);
+		ctl->client = client_free(ctl->client);
+		return code;
+	}
 	code = parse(ctl, &call, argc, argv, true);
-
 	if (code)
 		return code;
 	apply_common(ctl, &call);

@@ -14,7 +14,7 @@ struct call;
 struct command_option {
 	const char *name;     /* the long option; NULL ends a table */
 	char letter;          /* the short one, or 0 */
-	const char *argument; /* the name of its value in the help, or NULL for a flag */
+	const char *argument; /* the name of its value in the help, "one|other" for a choice, or NULL for a flag */
 	const char *help;
 };
 
@@ -32,6 +32,9 @@ extern const struct command commands[];
 /* Adds to the tables what is not known when they are compiled; to be called before anything uses them. */
 void commands_complete(void);
 extern const struct command_option common_options[];
+
+/* The command named by the first one or two of the words, *ret_words of them; NULL: none. */
+const struct command *command_find(const char *const *words, unsigned count, unsigned *ret_words);
 
 #define CALL_OPTIONS_MAX 128
 struct call {

@@ -14,7 +14,7 @@ static const struct command_option status_options[] = {
 };
 
 static const struct command_option start_options[] = {
-	{ "canary", 0, "NAME", "the version to release (default: the other one)" },
+	{ "canary", 0, "VERSION", "the version to release (default: the other one)" },
 	{ "backend", 0, "ADDR:PORT", "one of its backends, instead of those configured; repeatable" },
 	{ "replace", 0, NULL, "end the rollout that is under way: this one starts in its place" },
 	{ "force", 0, NULL, "also where a step cannot decide at the traffic of now (see canaryctl plan)" },
@@ -31,7 +31,7 @@ static const struct command_option wait_options[] = {
 static const struct command_option raise_options[] = {
 	{ "summary", 0, "TEXT", "what is wrong, in one line (needed)" },
 	{ "description", 0, "TEXT", "more of it, in one line" },
-	{ "severity", 0, "NAME", "page or ticket (alert_rules.security; page)" },
+	{ "severity", 0, "page|ticket", "how grave it is (alert_rules.security; page)" },
 	{ "key", 0, "NAME", "tells several of a version apart: CVE-2026-1234" },
 	{ "for", 0, "TIME", "it is over after so long (90, 15m, 2h), unless it is raised again" },
 	{ "hold", 0, NULL, "hold a rollout of that version (what a page does: alert_rules.on_security)" },
@@ -55,8 +55,8 @@ static const struct command_option init_options[] = {
 	{ "baseline", 0, "ADDR:PORT,...", "backends of the version that runs (needed)" },
 	{ "canary", 0, "ADDR:PORT,...", "backends of the version to release" },
 	{ "name", 0, "NAME", "the service's name (service)" },
-	{ "interface", 0, "NAME", "where clients' packets arrive (eth0)" },
-	{ "strategy", 0, "NAME", "canary, blue-green or ab: what the steps shall be (canary)" },
+	{ "interface", 0, "INTERFACE", "where clients' packets arrive (eth0)" },
+	{ "strategy", 0, "canary|blue-green|ab", "what the steps shall be (canary)" },
 	{ 0 },
 };
 
