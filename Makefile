@@ -14,6 +14,9 @@ PKG_CONFIG ?= pkg-config
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
+PREFIX ?= /usr/local
+UNIT_DIR ?= $(if $(filter /usr,$(PREFIX)),$(or $(shell $(PKG_CONFIG) --variable=systemdsystemunitdir systemd),/lib/systemd/system),$(PREFIX)/lib/systemd/system)
+
 PACKAGES := libbpf libsystemd libcyaml yaml-0.1 jansson libmicrohttpd libcurl sqlite3
 # Evaluated when a recipe needs it, that is, after tools/bootstrap.
 PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
@@ -22,6 +25,8 @@ PKG_LIBS = -Wl,--as-needed $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
 WARN := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wpointer-arith -Wwrite-strings -Wvla
 comma := ,
 OPT := $(if $(DEBUG),-O0 -g3,-O2 -g) $(if $(SANITIZE),-fsanitize=address$(comma)undefined)
+HARDEN := $(if $(DEBUG)$(SANITIZE),,-D_FORTIFY_SOURCE=2)
+LDFLAGS += -Wl,-z,relro,-z,now
 CPPFLAGS += -D_GNU_SOURCE -DCANARYD_VERSION='"$(VERSION)"' -Iinclude -I. -I$(B)
 CFLAGS += -std=gnu11 $(OPT) $(WARN) -fstack-protector-strong -MMD -MP
 BPF_CFLAGS := -std=gnu11 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -O2 -g -Wall -Wextra -Wno-unused-parameter \
@@ -46,6 +51,8 @@ lab_objs = $(patsubst %.c,$(B)/%.o,$(wildcard tools/lab/$(1)*.c) $(LAB_SHARED) u
 BENCH_OBJS := $(patsubst %.c,$(B)/%.o,$(filter-out %.bpf.c,$(wildcard tools/bench/*.c)))
 REFEREE_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tools/referee/*.c))
 BENCH_BPF := $(patsubst tools/bench/%.bpf.c,$(B)/%.skel.h,$(wildcard tools/bench/*.bpf.c))
+MAN_PAGES := $(patsubst tools/man/%.scd.in,$(B)/man/%,$(wildcard tools/man/*.scd.in))
+MONITORING := $(wildcard tools/grafana/*.json tools/prometheus/*.yml tools/prometheus/*.yaml)
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 BPF_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/bpf/test_*.c))
 BPF_FIXTURE := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bpf/fixture*.c))
@@ -84,7 +91,7 @@ $(B)/user/datapath.o $(B)/san/user/datapath.o $(B)/fuzz/user/datapath.o: | $(SKE
 $(B)/%.o: %.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(HARDEN) -c $< -o $@
 $(B)/san/%.o: %.c
 	$(call say,CC-SAN,$<)
 	$(Q)mkdir -p $(@D)
@@ -120,6 +127,54 @@ $(B)/bench: $(BENCH_OBJS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(PKG_LIBS) -o $@
 
+# ---- manual, installation, package ----------------------------------------------------------------------------
+$(B)/manual: $(B)/tools/man/manual.o $(filter-out %/main.o,$(CTL_OBJS)) $(B)/libuser.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(PKG_LIBS) -o $@
+$(B)/man/%: tools/man/%.scd.in $(B)/manual
+	$(call say,MAN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(B)/manual $< | sed 's/@version@/$(VERSION)/' | scdoc > $@
+$(B)/doc/runbooks.html: $(B)/man/canaryd-runbooks.7
+	$(Q)mkdir -p $(@D)
+	$(Q)mandoc -T html -O man=https://manpages.debian.org/%N.%S $< > $@
+$(B)/doc/canaryd.yaml: $(B)/canaryctl
+	$(Q)mkdir -p $(@D)
+	$(Q)$< config init --name checkout --vip 192.0.2.10:80 --baseline 192.0.2.10:8081 --canary 192.0.2.10:8082 > $@
+$(B)/doc/canaryd.service: tools/systemd/canaryd.service.in FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)sed 's,@sbindir@,$(PREFIX)/sbin,' $< > $@
+## man: the manual into build/man/; man -l build/man/canaryd.8
+man: bootstrap-deb
+	$(Q)$(MAKE) --no-print-directory manual
+manual: $(MAN_PAGES) $(B)/doc/runbooks.html
+
+# Each SOURCE:DESTINATION:MODE.
+INSTALLED = $(B)/canaryd:$(PREFIX)/sbin/canaryd:755 $(B)/canaryctl:$(PREFIX)/bin/canaryctl:755 \
+	$(B)/doc/canaryd.service:$(UNIT_DIR)/canaryd.service:644 tools/systemd/canaryd.socket:$(UNIT_DIR)/canaryd.socket:644 \
+	tools/systemd/canaryd.sysusers:$(PREFIX)/lib/sysusers.d/canaryd.conf:644 \
+	$(foreach page,$(MAN_PAGES),$(page):$(PREFIX)/share/man/man$(lastword $(subst ., ,$(page)))/$(notdir $(page)):644) \
+	$(foreach name,canaryd canaryctl,tools/completion/$(name):$(PREFIX)/share/bash-completion/completions/$(name):644) \
+	$(B)/doc/canaryd.yaml:$(PREFIX)/share/doc/canaryd/examples/canaryd.yaml:644 \
+	$(B)/doc/runbooks.html:$(PREFIX)/share/doc/canaryd/runbooks.html:644 \
+	$(foreach file,$(MONITORING),$(file):$(patsubst tools/%,$(PREFIX)/share/canaryd/%,$(file)):644)
+## install: programs, unit, manual, completion below PREFIX (/usr/local), staged below DESTDIR; uninstall takes them away
+install: bootstrap-deb
+	$(Q)$(MAKE) --no-print-directory install-files
+	$(Q)[ -n "$(DESTDIR)" ] || systemd-sysusers $(PREFIX)/lib/sysusers.d/canaryd.conf
+	$(Q)[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || systemctl daemon-reload
+install-files: $(foreach file,$(INSTALLED),$(firstword $(subst :, ,$(file))))
+	$(Q)$(foreach file,$(INSTALLED),install -D -m $(word 3,$(subst :, ,$(file))) $(word 1,$(subst :, ,$(file))) \
+		$(DESTDIR)$(word 2,$(subst :, ,$(file))) &&) true
+uninstall:
+	$(Q)rm -f $(foreach file,$(INSTALLED),$(DESTDIR)$(word 2,$(subst :, ,$(file))))
+	$(Q)rm -rf $(DESTDIR)$(PREFIX)/share/canaryd $(DESTDIR)$(PREFIX)/share/doc/canaryd
+
+## deb: a Debian package in build/deb/
+deb: bootstrap-deb
+	$(Q)$(MAKE) --no-print-directory programs manual $(B)/doc/canaryd.yaml
+	$(Q)tools/debian/build $(B)/deb $(VERSION)$(DEB_SUFFIX)
+
 # ---- tests ----------------------------------------------------------------------------------------------------
 $(B)/tests/unit/%: tests/unit/%.c $(B)/san/tests/packet.o $(B)/libuser-san.a
 	$(call say,TEST,$@)
@@ -149,7 +204,7 @@ $(B)/tests/fuzz/%: tests/fuzz/%.c $(B)/libuser-fuzz.a
 test: bootstrap-test
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run $(RING)
-tests: programs lab $(B)/referee $(UNIT_TESTS) $(BPF_TESTS) $(if $(wildcard tests/fuzz/fuzz_*.c),$(FUZZERS))
+tests: programs manual lab $(B)/referee $(UNIT_TESTS) $(BPF_TESTS) $(if $(wildcard tests/fuzz/fuzz_*.c),$(FUZZERS))
 lab: $(LAB_BINS) $(LAB_BPF) $(B)/lab-clock.so
 
 ## lint: the rooms and the direction of includes, shell scripts, names and sizes
@@ -186,5 +241,5 @@ help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 	@echo; echo 'Variables: V=1 (commands), DEBUG=1 (-O0), SANITIZE=1 (ASan, UBSan), RING=lint|unit|bpf|referee|e2e|fuzz|kernels (make test)'
 
-.PHONY: all programs test tests lab lint kernels demo bench referee clean help
+.PHONY: all programs man manual install install-files uninstall deb FORCE test tests lab lint kernels demo bench referee clean help
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

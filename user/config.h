@@ -321,6 +321,19 @@ int config_show(const struct config *config, FILE *out);
 /* Whether both say the same in every key. */
 bool config_equal(const struct config *a, const struct config *b);
 
+/* A key as people read of it; valid during the visit. */
+struct config_key_text {
+	const char *path;     /* "services[].versions[].name" */
+	const char *help;     /* what it means */
+	const char *fallback; /* its default, or NULL */
+	const char *range;    /* "1 … 32", "tcp, udp"; "": any */
+	bool required;
+	bool is_mapping; /* it has keys of its own, which are visited next */
+};
+
+/* All of them, each mapping before its keys. */
+void config_each_key(void (*visit)(const struct config_key_text *key, void *context), void *context);
+
 /* Prints a line for every key: its path, default, range, meaning. */
 void config_print_keys(FILE *out);
 

@@ -184,25 +184,15 @@ static void format_range(const cyaml_schema_value_t *schema, const struct config
 					 schema->enumeration.strings[i].str);
 }
 
-static void print_key(const cyaml_schema_field_t *field, const struct config_key *key, const char *path, FILE *out)
-{
-	bool must = !(field->value.flags & CYAML_FLAG_OPTIONAL);
-	char range[128];
+/* Who visits the keys. */
+struct visitor {
+	void (*visit)(const struct config_key_text *key, void *context);
+	void *context;
+};
 
-	format_range(&field->value, key, range, sizeof(range));
-	fprintf(out, "%s\n    %s", path, key->help);
-	if (must)
-		fputs("; required", out);
-	else if (key->fallback)
-		fprintf(out, "; default %s", key->fallback);
-	if (*range)
-		fprintf(out, "; %s", range);
-	fputc('\n', out);
-}
-
-static void print_table(const struct config_table *table, const char *parent, FILE *out)
+static void visit_table(const struct config_table *table, const char *parent, const struct visitor *visitor)
 {
-	char path[KEY_PATH_MAX];
+	char path[KEY_PATH_MAX], range[128];
 
 	for (size_t i = 0; i < table->count; i++) {
 		const cyaml_schema_field_t *field = &table->fields[i];
@@ -210,13 +200,37 @@ static void print_table(const struct config_table *table, const char *parent, FI
 
 		snprintf(path, sizeof(path), "%s%s%s%s", parent, *parent ? "." : "", field->key,
 			 field->value.type == CYAML_SEQUENCE ? "[]" : "");
-		print_key(field, key, path, out);
+		format_range(&field->value, key, range, sizeof(range));
+		visitor->visit(&(struct config_key_text){ .path = path, .help = key->help, .fallback = key->fallback,
+							  .range = range,
+							  .required = !(field->value.flags & CYAML_FLAG_OPTIONAL),
+							  .is_mapping = key->child },
+			       visitor->context);
 		if (key->child)
-			print_table(key->child, path, out);
+			visit_table(key->child, path, visitor);
 	}
+}
+
+void config_each_key(void (*visit)(const struct config_key_text *key, void *context), void *context)
+{
+	visit_table(&config_keys, "", &(struct visitor){ visit, context });
+}
+
+static void print_key(const struct config_key_text *key, void *context)
+{
+	FILE *out = context;
+
+	fprintf(out, "%s\n    %s", key->path, key->help);
+	if (key->required)
+		fputs("; required", out);
+	else if (key->fallback)
+		fprintf(out, "; default %s", key->fallback);
+	if (*key->range)
+		fprintf(out, "; %s", key->range);
+	fputc('\n', out);
 }
 
 void config_print_keys(FILE *out)
 {
-	print_table(&config_keys, "", out);
+	config_each_key(print_key, out);
 }

@@ -55,6 +55,15 @@ void judge_options_add(struct command_option *options)
 	options[own + n] = (struct command_option){ 0 };
 }
 
+bool judge_options_has(const struct command_option *option)
+{
+	for (size_t i = 0; i < JUDGE_OPTIONS_MAX; i++) {
+		if (option->name == texts[i].name)
+			return true;
+	}
+	return false;
+}
+
 /* "2m" as "120" where the key is a time; else the text itself. */
 static const char *in_seconds(const char *key, const char *text, char buf[64])
 {

@@ -16,6 +16,9 @@ struct ctl;
 /* Appends the options to a table that has room for JUDGE_OPTIONS_MAX more. Does nothing the second time. */
 void judge_options_add(struct command_option *options);
 
+/* Whether it is one of these. */
+bool judge_options_has(const struct command_option *option);
+
 /* Sets in *judge what the call gives and checks the whole. An exit code, after a complaint unless 0. */
 int judge_options_read(struct ctl *ctl, const struct call *call, struct judge_config *judge);
 
