@@ -157,6 +157,10 @@ struct finding {
 	char alert_why[FINDING_REASON]; /* for the caller: and their words */
 	enum finding_say backends; /* for the caller: the canary has none for new flows: hold, or it has failed */
 	char backends_why[FINDING_REASON]; /* for the caller: and why */
+	bool tripped;           /* for the caller: the kernel's breaker has taken the canary's new flows away: */
+	char tripped_why[FINDING_REASON]; /* for the caller: why, */
+	uint64_t tripped_attempts; /* for the caller: … and by how many failures of how many */
+	uint64_t tripped_failed;
 	bool gate_failed;       /* for the caller: it has said no, and is not asked again */
 	bool blackout;          /* for the caller: a blackout window is open: nothing moves up */
 	char blackout_until[20]; /* for the caller: when it ends, local time */

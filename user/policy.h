@@ -198,12 +198,6 @@ int policy_hold(const struct policy_plan *plan, struct policy_state *state, cons
 int policy_roll_back(const struct policy_plan *plan, struct policy_state *state, const char *why,
 		     struct policy_decision *ret);
 
-/*
- * The caller has found that the canary fails: what the plan's on_fail has for that. -EINVAL, and nothing changed, where
- * it has ended, or is to be held and is so already, or paused.
- */
-int policy_fail(const struct policy_plan *plan, struct policy_state *state, const char *why, struct policy_decision *ret);
-
 /* The words of api.h. */
 const char *policy_phase_name(enum policy_phase phase);
 const char *policy_status_name(enum policy_status status);

@@ -34,7 +34,7 @@ static bool is_worse(const struct finding *f)
 
 bool policy_rules_failed(const struct finding *finding)
 {
-	if (finding->alert == FINDING_SAYS_FAIL || finding->backends == FINDING_SAYS_FAIL)
+	if (finding->alert == FINDING_SAYS_FAIL || finding->tripped || finding->backends == FINDING_SAYS_FAIL)
 		return true;
 	return finding->data != FINDING_DATA_ERROR &&
 	       (is_worse(finding) || finding->guard_fired || finding->budget_spent ||
@@ -53,18 +53,29 @@ void policy_rules_say_gauge(const struct finding *finding, struct policy_decisio
 	d->counts = sli->counts;
 }
 
+/* False: it is the judge that found it. */
+static bool say_others(const struct finding *finding, struct policy_decision *d)
+{
+	if (finding->alert == FINDING_SAYS_FAIL) {
+		SAY(d->reason, "%s", finding->alert_why);
+	} else if (finding->tripped) {
+		SAY(d->reason, "%s", finding->tripped_why);
+		d->counts.canary_attempts = finding->tripped_attempts;
+		d->counts.canary_failed = finding->tripped_failed;
+	} else if (finding->backends == FINDING_SAYS_FAIL) {
+		SAY(d->reason, "%s", finding->backends_why);
+	} else {
+		return false;
+	}
+	return true;
+}
+
 void policy_rules_say_failed(const struct finding *finding, struct policy_decision *d)
 {
 	const struct finding_sli *sli = &finding->sli[is_worse(finding) ? finding->loudest : FINDING_ERRORS];
 
-	if (finding->alert == FINDING_SAYS_FAIL) {
-		SAY(d->reason, "%s", finding->alert_why);
+	if (say_others(finding, d))
 		return;
-	}
-	if (finding->backends == FINDING_SAYS_FAIL) {
-		SAY(d->reason, "%s", finding->backends_why);
-		return;
-	}
 	if (!is_worse(finding) && !finding->guard_fired && !finding->budget_spent) {
 		policy_rules_say_gauge(finding, d);
 		return;

@@ -110,15 +110,3 @@ int policy_roll_back(const struct policy_plan *plan, struct policy_state *state,
 	policy_moves_end(state, POLICY_ROLLED_BACK, 0, ret);
 	return 0;
 }
-
-int policy_fail(const struct policy_plan *plan, struct policy_state *state, const char *why, struct policy_decision *ret)
-{
-	if (plan->on_fail == POLICY_FAIL_ROLL_BACK)
-		return policy_roll_back(plan, state, why, ret);
-	if (state->phase == POLICY_ENDED || state->status == POLICY_PAUSED || state->held == POLICY_HELD_FAILED)
-		return -EINVAL;
-	*ret = policy_moves_decision(state, POLICY_HOLD);
-	SAY(ret->reason, "%s", why);
-	policy_moves_hold(state, POLICY_HELD_FAILED, ret);
-	return 0;
-}

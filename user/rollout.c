@@ -217,6 +217,20 @@ static void look_at_clock(struct rollout *rollout, const struct sample *sample, 
 		snprintf(finding->blackout_until, sizeof(finding->blackout_until), "%s", blackout->to);
 }
 
+/* The kernel has decided, and acted: what is left is to say so, and to end the rollout as its plan has it. */
+static void look_at_breaker(struct rollout *rollout)
+{
+	struct finding *finding = &rollout->finding;
+	struct breaker_trip trip;
+
+	finding->tripped = breaker_tripped(rollout->environment.breaker, rollout->generation, &trip);
+	if (!finding->tripped)
+		return;
+	breaker_print(&trip, finding->tripped_why, sizeof(finding->tripped_why));
+	finding->tripped_attempts = trip.attempts;
+	finding->tripped_failed = trip.failures;
+}
+
 static void look_at_others(struct rollout *rollout)
 {
 	struct finding *finding = &rollout->finding;
@@ -244,6 +258,7 @@ int rollout_tick(struct rollout *rollout, const struct sample *sample, double un
 	judge_tick(rollout->judge, sample, &rollout->finding);
 	look_at_clock(rollout, sample, step_s, unix_s);
 	look_at_others(rollout);
+	look_at_breaker(rollout);
 	rollout_decide(rollout, &to, sample->elapsed_ns / 1e9, &decision);
 	if (decision.kind == POLICY_NONE) {
 		rollout->policy = to.policy;

@@ -19,27 +19,9 @@ static enum consent_verdict ask(const struct policy_decision *move, struct findi
 	return gates->ask(&view, move, finding->gate, finding->gate_why, gates->context);
 }
 
-/* The kernel has decided, and acted: what is left is to say so, and to end the rollout as its plan has it. */
-static bool has_tripped(struct rollout *to, struct policy_decision *ret)
-{
-	char why[FINDING_REASON];
-	struct breaker_trip trip;
-
-	if (!breaker_tripped(to->environment.breaker, to->generation, &trip))
-		return false;
-	breaker_print(&trip, why, sizeof(why));
-	if (policy_fail(&to->plan, &to->policy, why, ret))
-		return false;
-	ret->counts.canary_attempts = trip.attempts;
-	ret->counts.canary_failed = trip.failures;
-	return true;
-}
-
 void rollout_decide(struct rollout *rollout, struct rollout *to, double elapsed_s, struct policy_decision *ret)
 {
 	*to = *rollout;
-	if (has_tripped(to, ret))
-		return;
 	policy_tick_asking(&to->plan, &to->policy, &rollout->finding, elapsed_s, rollout->environment.gates.ask ? ask : NULL,
 			   rollout, ret);
 	to->finding = rollout->finding;

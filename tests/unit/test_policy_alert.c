@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What others report of the canary: it is held, or goes back, whatever the evidence for it. */
+/* What others report of the canary, and the kernel's breaker: it is held, or goes back, whatever the evidence for it. */
 #include "policy_fixture.h"
 
 static void alert(struct fixture *x, enum finding_say says, const char *why)
@@ -65,6 +65,29 @@ static void no_bake_and_no_gate_passes_it(void **state)
 	assert_int_equal(until(x, 1000), POLICY_NONE);
 }
 
+static void a_breaker_that_tripped_is_a_failure(void **state)
+{
+	struct fixture *x = *state;
+
+	x->f.tripped = true;
+	strcpy(x->f.tripped_why, "the kernel's breaker tripped");
+	x->f.tripped_attempts = 12;
+	x->f.tripped_failed = 10;
+	x->plan.on_fail = POLICY_FAIL_HOLD;
+	assert_int_equal(policy_pause(&x->plan, &x->state, &x->d), 0);
+	assert_int_equal(tick(x, 1), POLICY_NONE); /* the kernel keeps the canary out; an operator has the word */
+	assert_int_equal(policy_resume(&x->plan, &x->state, &x->d), 0);
+	assert_int_equal(tick(x, 1), POLICY_HOLD);
+	assert_int_equal(x->state.held, POLICY_HELD_FAILED);
+	assert_true(x->state.weight > 0);
+	assert_int_equal(until(x, 100), POLICY_NONE);
+	x->plan.on_fail = POLICY_FAIL_ROLL_BACK;
+	x->f.data = FINDING_DATA_ERROR; /* it needs no sample */
+	assert_int_equal(tick(x, 1), POLICY_ROLL_BACK);
+	assert_string_equal(x->d.reason, "the kernel's breaker tripped");
+	assert_true(x->d.counts.canary_attempts == 12 && x->d.counts.canary_failed == 10 && x->state.weight == 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -72,6 +95,7 @@ int main(void)
 		TEST(or_it_is_rolled_back),
 		TEST(a_bad_canary_that_is_held_goes_all_the_same),
 		TEST(no_bake_and_no_gate_passes_it),
+		TEST(a_breaker_that_tripped_is_a_failure),
 	};
 
 	return cmocka_run_group_tests_name("policy_alert", tests, NULL, NULL);

@@ -60,28 +60,6 @@ static void the_caller_may_hold_and_roll_back(void **state)
 	assert_int_equal(policy_hold(&x->plan, &x->state, "again", &x->d), -EINVAL);
 }
 
-static void a_failure_found_by_the_caller_goes_by_the_plan(void **state)
-{
-	struct fixture *x = *state;
-
-	x->plan.on_fail = POLICY_FAIL_HOLD;
-	assert_int_equal(policy_pause(&x->plan, &x->state, &x->d), 0);
-	assert_int_equal(policy_fail(&x->plan, &x->state, "breaker", &x->d), -EINVAL);
-	assert_int_equal(policy_resume(&x->plan, &x->state, &x->d), 0);
-	assert_int_equal(policy_fail(&x->plan, &x->state, "breaker", &x->d), 0);
-	assert_int_equal(x->d.kind, POLICY_HOLD);
-	assert_int_equal(x->state.held, POLICY_HELD_FAILED);
-	assert_true(x->state.weight > 0);
-	assert_int_equal(policy_fail(&x->plan, &x->state, "breaker", &x->d), -EINVAL);
-	assert_int_equal(tick(x, 100), POLICY_NONE); /* an operator alone lifts it */
-	x->plan.on_fail = POLICY_FAIL_ROLL_BACK;
-	assert_int_equal(policy_fail(&x->plan, &x->state, "breaker", &x->d), 0);
-	assert_int_equal(x->d.kind, POLICY_ROLL_BACK);
-	assert_string_equal(x->d.reason, "breaker");
-	assert_true(x->state.weight == 0);
-	assert_int_equal(policy_fail(&x->plan, &x->state, "breaker", &x->d), -EINVAL);
-}
-
 /* ---- plans and words ------------------------------------------------------------------------------------- */
 
 static void a_bad_plan_is_refused(void **state)
@@ -138,7 +116,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(verbs_where_they_are_legal),
 		TEST(the_caller_may_hold_and_roll_back),
-		TEST(a_failure_found_by_the_caller_goes_by_the_plan),
 		TEST(a_bad_plan_is_refused),
 		TEST(words_go_both_ways),
 	};
