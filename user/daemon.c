@@ -193,9 +193,11 @@ static int open_service(struct daemon *daemon, size_t s, char **ret_error)
 		return error_set(ret_error, -ENOMEM, "out of memory");
 	r = rollout_open(&environment, daemon->config, service->config, service->inventory, daemon_unix_s(),
 			 &service->rollout, ret_error);
-	if (!r)
-		daemon_recall_looks(daemon, service);
-	return r;
+	if (r)
+		return r;
+	daemon_recall_looks(daemon, service);
+	daemon_record_restart(service);
+	return 0;
 }
 
 static int open_recorder(struct daemon *daemon, char **ret_error)
@@ -356,37 +358,6 @@ static bool may_say(struct daemon_service *service)
 	return true;
 }
 
-/* Before the rollout's tick, which may end it. */
-static void begin_record(struct daemon *daemon, const struct daemon_service *service, const struct rollout_view *view)
-{
-	bool active = rollout_is_active(service->rollout);
-	struct record *record;
-
-	if (!daemon->recorder)
-		return;
-	record = &daemon->record;
-	*record = (struct record){
-		.elapsed_s = service->sample.elapsed_ns / 1e9,
-		.rollout = active ? view->id : RECORD_NO_ROLLOUT,
-		.sample = service->sample,
-	};
-	snprintf(record->service, sizeof(record->service), "%s", service->config->name);
-	snprintf(record->baseline, sizeof(record->baseline), "%s", view->baseline);
-	snprintf(record->canary, sizeof(record->canary), "%s", active ? view->canary : "");
-}
-
-/* After it: what it was told from elsewhere is known then. */
-static void write_record(struct daemon *daemon, const struct daemon_service *service, uint64_t now_ns, double unix_s)
-{
-	struct record *record = &daemon->record;
-
-	if (!daemon->recorder)
-		return;
-	if (record->rollout != RECORD_NO_ROLLOUT)
-		record->outside = record_outside(rollout_view(service->rollout).finding);
-	recorder_add(daemon->recorder, record, now_ns, unix_s);
-}
-
 /* How long the host was suspended since the last call: the monotonic clock stood still meanwhile, this one did not. */
 static uint64_t asleep_ns(struct daemon *daemon)
 {
@@ -411,9 +382,9 @@ static void tick_service(struct daemon *daemon, struct daemon_service *service)
 	daemon_tick_rotation(daemon, service, &view);
 	daemon_tick_shadow(daemon, service, &view);
 	daemon_look(service, &view);
-	begin_record(daemon, service, &view);
+	daemon_begin_record(service, &view);
 	r = rollout_tick(service->rollout, &service->sample, unix_s, &error);
-	write_record(daemon, service, now_ns, unix_s);
+	daemon_write_record(service, r, now_ns, unix_s);
 	if (r > 0)
 		log_notice("service %s: %s", service->config->name, rollout_view(service->rollout).reason);
 	if (r < 0 && may_say(service))

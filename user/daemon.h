@@ -69,6 +69,10 @@ struct daemon_service {
 	daemon_started started;
 	void *started_context;
 	struct sample sample; /* of the last tick */
+	struct record_decided decided[RECORD_DECIDED]; /* since then, for the record */
+	unsigned n_decided;
+	bool in_tick;  /* what is decided now is the policy's */
+	struct record_restart restart; /* for the first one */
 	struct daemon_failed_flow failed_flows[DAEMON_FAILED_FLOWS];
 	uint64_t said_ns; /* when an error was logged last */
 	uint64_t n_failed_flows; /* ever seen; the ring holds the last */

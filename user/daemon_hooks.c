@@ -39,9 +39,16 @@ static void on_decided(const struct rollout_view *view, const struct policy_deci
 	struct daemon_service *service = context;
 	struct hooks_message message = message_of(service, view, decision);
 
+	if (!service->in_tick)
+		daemon_record_decided(service, view->id, decision->kind, decision->reason);
 	hooks_decided(service->hooks, &message);
 	if (decision->kind == POLICY_START)
 		daemon_note_mutes(service);
+}
+
+static void on_noted(int64_t rollout, const char *sentence, void *context)
+{
+	daemon_record_decided(context, rollout, POLICY_NOTE, sentence);
 }
 
 /* The hook's failure is news of the rollout it was to be told about, if that is still the last one. */
@@ -64,7 +71,7 @@ int daemon_open_hooks(struct daemon *daemon, struct daemon_service *service, str
 	int r = hooks_new(&environment, service->config, &service->hooks);
 
 	if (!r)
-		*ret = (struct rollout_gates){ ask_hooks, on_decided, service };
+		*ret = (struct rollout_gates){ ask_hooks, on_decided, on_noted, service };
 	return r;
 }
 

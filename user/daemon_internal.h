@@ -77,6 +77,19 @@ void daemon_note_mutes(struct daemon_service *service);
 /* Writes a sentence among the decisions of a rollout that is under way, and into the log. */
 void daemon_note(struct daemon_service *service, const char *sentence);
 
+/*
+ * The tick that is being recorded: begun before the rollout's own, which may end it, and written after it with what that
+ * returned and what it was told from elsewhere. Nothing where ticks are not recorded.
+ */
+void daemon_begin_record(struct daemon_service *service, const struct rollout_view *view);
+void daemon_write_record(struct daemon_service *service, int ticked, uint64_t now_ns, double unix_s);
+
+/* After the service's rollout was opened: the first tick's record says what was taken over from the daemon before. */
+void daemon_record_restart(struct daemon_service *service);
+
+/* Something was decided or noted; what the policy did not decide in a tick goes into the record of the next one. */
+void daemon_record_decided(struct daemon_service *service, int64_t rollout, enum policy_kind kind, const char *reason);
+
 /* Facts for the alerts, after the services' tick; what is due is sent. */
 void daemon_tick_alerts(struct daemon *daemon);
 

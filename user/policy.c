@@ -290,6 +290,7 @@ void policy_tick(const struct policy_plan *plan, struct policy_state *state, con
 	*ret = policy_moves_decision(state, POLICY_NONE);
 	if (state->phase == POLICY_ENDED)
 		return;
+	state->ticks++;
 	pass_time(state, finding, elapsed_s);
 	failed = fail(plan, state, finding, ret);
 	if (ret->kind == POLICY_NONE)

@@ -103,6 +103,7 @@ struct policy_state {
 	double held_s;        /* since it was held or paused */
 	double quiet_s;       /* since the last error */
 	double idle_s;        /* held or paused in this step in all, blackouts left out */
+	uint64_t ticks;       /* of this rollout so far */
 	bool expiry_warned;
 	bool gate_passed;     /* an operator has let this step's manual gate pass */
 	uint32_t named;       /* the causes, as policy_rules_cause() has them, that this hold has been named for */

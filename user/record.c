@@ -10,28 +10,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/record_reading.h"
 #include "user/record_ttfb.h"
 
 #define LARGEST 1e15 /* counts and seconds beyond are a mistake; sums of them still fit */
 
-#define SAY(error, ...) (snprintf(error, RECORD_ERROR, __VA_ARGS__), -EINVAL)
-
 /* ---- reading --------------------------------------------------------------------------------------------- */
 
-/* What a message names: "versions.v2.attempts". */
-struct place {
-	const char *version;
-	const char *field;
-};
-
-static int refuse(const struct place *p, const char *what, char *error)
+static int refuse(const struct record_place *p, const char *what, char *error)
 {
 	if (p->version)
-		return SAY(error, "versions.%.40s.%.60s %s", p->version, p->field, what);
-	return SAY(error, "%.60s %s", p->field, what);
+		return RECORD_SAY(error, "versions.%.40s.%.60s %s", p->version, p->field, what);
+	return RECORD_SAY(error, "%.60s %s", p->field, what);
 }
 
-static int read_number(const json_t *value, const struct place *place, double *ret, char *error)
+int record_read_number(const json_t *value, const struct record_place *place, double *ret, char *error)
 {
 	if (!json_is_number(value))
 		return refuse(place, value ? "is not a number" : "is missing", error);
@@ -41,11 +34,11 @@ static int read_number(const json_t *value, const struct place *place, double *r
 	return 0;
 }
 
-static int read_count(const json_t *value, const struct place *place, uint64_t *ret, char *error)
+static int read_count(const json_t *value, const struct record_place *place, uint64_t *ret, char *error)
 {
 	double number;
 
-	if (read_number(value, place, &number, error))
+	if (record_read_number(value, place, &number, error))
 		return -EINVAL;
 	if (number < 0)
 		return refuse(place, "is negative: counts are of one tick, differences of counters that only grow", error);
@@ -55,10 +48,10 @@ static int read_count(const json_t *value, const struct place *place, uint64_t *
 	return 0;
 }
 
-static int read_pair(const json_t *attempts, const json_t *failed, const struct place *place, uint64_t *ret_attempts,
+int record_read_pair(const json_t *attempts, const json_t *failed, const struct record_place *place, uint64_t *ret_attempts,
 		     uint64_t *ret_failed, char *error)
 {
-	struct place of_failed = *place;
+	struct record_place of_failed = *place;
 
 	if (!strcmp(place->field, "attempts"))
 		of_failed.field = "failed";
@@ -74,7 +67,7 @@ static int read_name(const char *from, char to[RECORD_NAME], const char *what, c
 	size_t length = strlen(from);
 
 	if (length == 0 || length >= RECORD_NAME)
-		return SAY(error, "%s: a name has 1 to %d bytes", what, RECORD_NAME - 1);
+		return RECORD_SAY(error, "%s: a name has 1 to %d bytes", what, RECORD_NAME - 1);
 	memcpy(to, from, length + 1);
 	return 0;
 }
@@ -87,14 +80,14 @@ static int read_backends(json_t *backends, const char *version, struct sample_ve
 	if (!backends || json_is_null(backends))
 		return 0;
 	if (!json_is_object(backends))
-		return refuse(&(struct place){ version, "backends" }, "is not {\"ADDR:PORT\": [attempts, failed]}", error);
+		return refuse(&(struct record_place){ version, "backends" }, "is not {\"ADDR:PORT\": [attempts, failed]}", error);
 	json_object_foreach(backends, address, pair) {
-		struct place place = { version, address };
+		struct record_place place = { version, address };
 		struct sample_backend b = { 0 };
 
 		if (json_array_size(pair) != 2)
 			return refuse(&place, "is not [attempts, failed]", error);
-		if (read_pair(json_array_get(pair, 0), json_array_get(pair, 1), &place, &b.attempts, &b.failed, error))
+		if (record_read_pair(json_array_get(pair, 0), json_array_get(pair, 1), &place, &b.attempts, &b.failed, error))
 			return -EINVAL;
 		if (ret->n_backends == SAMPLE_BACKENDS)
 			continue;
@@ -105,7 +98,7 @@ static int read_backends(json_t *backends, const char *version, struct sample_ve
 }
 
 /* The bucket of an edge; null and "+Inf" are the last one. */
-static int read_edge(const json_t *edge, const struct place *place, unsigned *ret, char *error)
+static int read_edge(const json_t *edge, const struct record_place *place, unsigned *ret, char *error)
 {
 	const char *word = json_string_value(edge);
 	double seconds;
@@ -114,7 +107,7 @@ static int read_edge(const json_t *edge, const struct place *place, unsigned *re
 		*ret = CANARY_HISTOGRAM_BUCKETS - 1;
 		return 0;
 	}
-	if (read_number(edge, place, &seconds, error))
+	if (record_read_number(edge, place, &seconds, error))
 		return -EINVAL;
 	if (seconds < 0)
 		return refuse(place, "has a negative edge", error);
@@ -125,7 +118,7 @@ static int read_edge(const json_t *edge, const struct place *place, unsigned *re
 static int read_ttfb(const json_t *ttfb, const char *version, const struct record_ttfbs *taken, struct histogram *ret,
 		     char *error)
 {
-	struct place place = { version, "ttfb" };
+	struct record_place place = { version, "ttfb" };
 	const json_t *pair;
 	uint64_t count;
 	unsigned bucket;
@@ -160,14 +153,14 @@ static int find_role(struct record *record, const char *name, const json_t *vers
 
 	*ret = NULL;
 	if (!role)
-		return refuse(&(struct place){ name, "role" }, "is missing (baseline or canary)", error);
+		return refuse(&(struct record_place){ name, "role" }, "is missing (baseline or canary)", error);
 	if (!strcmp(role, "standby"))
 		return 0;
 	if (strcmp(role, "baseline") && strcmp(role, "canary"))
-		return refuse(&(struct place){ name, "role" }, "is neither baseline nor canary", error);
+		return refuse(&(struct record_place){ name, "role" }, "is neither baseline nor canary", error);
 	to = *role == 'b' ? record->baseline : record->canary;
 	if (*to)
-		return SAY(error, "there are two of the role %s: %.40s and %.40s", role, to, name);
+		return RECORD_SAY(error, "there are two of the role %s: %.40s and %.40s", role, to, name);
 	*ret = *role == 'b' ? &record->sample.baseline : &record->sample.canary;
 	return read_name(name, to, "versions", error);
 }
@@ -178,13 +171,13 @@ static int read_version(struct record *record, const char *name, json_t *version
 	struct sample_version *to;
 
 	if (!json_is_object(version))
-		return SAY(error, "versions.%.40s is not an object", name);
+		return RECORD_SAY(error, "versions.%.40s is not an object", name);
 	if (find_role(record, name, version, &to, error))
 		return -EINVAL;
 	if (!to)
 		return 0;
-	if (read_pair(json_object_get(version, "attempts"), json_object_get(version, "failed"),
-		      &(struct place){ name, "attempts" }, &to->attempts, &to->failed, error))
+	if (record_read_pair(json_object_get(version, "attempts"), json_object_get(version, "failed"),
+		      &(struct record_place){ name, "attempts" }, &to->attempts, &to->failed, error))
 		return -EINVAL;
 	if (read_backends(json_object_get(version, "backends"), name, to, error))
 		return -EINVAL;
@@ -194,7 +187,7 @@ static int read_version(struct record *record, const char *name, json_t *version
 static int read_rollout(const json_t *value, int64_t *ret, char *error)
 {
 	*ret = !value ? RECORD_ROLLOUT_UNKNOWN : json_is_null(value) ? RECORD_NO_ROLLOUT : json_integer_value(value);
-	return value && !json_is_null(value) && *ret <= 0 ? SAY(error, "rollout is neither a number above 0 nor null") : 0;
+	return value && !json_is_null(value) && *ret <= 0 ? RECORD_SAY(error, "rollout is neither a number above 0 nor null") : 0;
 }
 
 static int read_elapsed(const json_t *value, double *ret, char *error)
@@ -202,16 +195,16 @@ static int read_elapsed(const json_t *value, double *ret, char *error)
 	*ret = NAN;
 	if (!value)
 		return 0;
-	if (read_number(value, &(struct place){ .field = "elapsed" }, ret, error))
+	if (record_read_number(value, &(struct record_place){ .field = "elapsed" }, ret, error))
 		return -EINVAL;
-	return *ret < 0 ? SAY(error, "elapsed is negative") : 0;
+	return *ret < 0 ? RECORD_SAY(error, "elapsed is negative") : 0;
 }
 
 static int read_weight(const json_t *value, double *ret, char *error)
 {
-	if (read_number(value, &(struct place){ .field = "weight" }, ret, error))
+	if (record_read_number(value, &(struct record_place){ .field = "weight" }, ret, error))
 		return -EINVAL;
-	return *ret < 0 || *ret > 1 ? SAY(error, "weight %g is not a share: 0 … 1, 5 %% is 0.05", *ret) : 0;
+	return *ret < 0 || *ret > 1 ? RECORD_SAY(error, "weight %g is not a share: 0 … 1, 5 %% is 0.05", *ret) : 0;
 }
 
 /* ---- reading what is not in the packets ------------------------------------------------------------------ */
@@ -226,14 +219,14 @@ static int read_state(const json_t *value, enum finding_state *ret, char *error)
 		*ret = (enum finding_state)i;
 		return 0;
 	}
-	return SAY(error, "slis: state is no word for one");
+	return RECORD_SAY(error, "slis: state is no word for one");
 }
 
 static int read_counts(const json_t *pair, uint64_t *ret_n, uint64_t *ret_y, char *error)
 {
 	if (!pair)
 		return 0;
-	return read_pair(json_array_get(pair, 0), json_array_get(pair, 1), &(struct place){ .field = "slis" }, ret_n, ret_y,
+	return record_read_pair(json_array_get(pair, 0), json_array_get(pair, 1), &(struct record_place){ .field = "slis" }, ret_n, ret_y,
 			 error);
 }
 
@@ -262,7 +255,7 @@ static int read_externals(const json_t *slis, const json_t *muted, struct sample
 	size_t i;
 
 	if ((slis && !json_is_array(slis)) || json_array_size(slis) > FINDING_EXTERNALS)
-		return SAY(error, "slis is not a list of at most %d", FINDING_EXTERNALS);
+		return RECORD_SAY(error, "slis is not a list of at most %d", FINDING_EXTERNALS);
 	json_array_foreach(slis, i, value)
 		if (read_external(value, &ret->external[i], error))
 			return -EINVAL;
@@ -270,59 +263,9 @@ static int read_externals(const json_t *slis, const json_t *muted, struct sample
 		json_int_t index = json_is_integer(value) ? json_integer_value(value) : -1;
 
 		if (index < 0 || index >= FINDING_SLIS)
-			return SAY(error, "muted is not a list of numbers from 0 to %d", FINDING_SLIS - 1);
+			return RECORD_SAY(error, "muted is not a list of numbers from 0 to %d", FINDING_SLIS - 1);
 		ret->muted[index] = true;
 	}
-	return 0;
-}
-
-/* ---- reading what the daemon knew ------------------------------------------------------------------------ */
-
-static int read_seconds(const json_t *line, const char *name, double *ret, char *error)
-{
-	const json_t *value = json_object_get(line, name);
-
-	return value ? read_number(value, &(struct place){ .field = name }, ret, error) : 0;
-}
-
-/* False where there is no such text. */
-static bool read_text(const json_t *object, const char *name, char *ret, size_t size)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	if (text)
-		snprintf(ret, size, "%s", text);
-	return text;
-}
-
-static int read_alert(const json_t *alert, struct record_outside *ret, char *error)
-{
-	char says[16];
-
-	if (!alert)
-		return 0;
-	if (read_text(alert, "says", says, sizeof(says)) && read_text(alert, "why", ret->alert_why, sizeof(ret->alert_why)))
-		ret->alert = strcmp(says, "hold") == 0 ? FINDING_SAYS_HOLD :
-			     strcmp(says, "rollback") == 0 ? FINDING_SAYS_FAIL : FINDING_SAYS_NOTHING;
-	return ret->alert ? 0 : SAY(error, "alert is not {\"says\": \"hold\" or \"rollback\", \"why\": TEXT}");
-}
-
-static int read_outside(const json_t *line, struct record_outside *ret, char *error)
-{
-	const json_t *gate = json_object_get(line, "gate");
-	char verdict[16] = "";
-
-	if (read_seconds(line, "clock_step", &ret->clock_step_s, error) || read_seconds(line, "asleep", &ret->asleep_s, error) ||
-	    read_alert(json_object_get(line, "alert"), ret, error))
-		return -EINVAL;
-	ret->blackout = read_text(line, "blackout", ret->blackout_until, sizeof(ret->blackout_until));
-	ret->gates_closed = read_text(gate, "name", ret->gate, sizeof(ret->gate)) &&
-			    read_text(gate, "why", ret->gate_why, sizeof(ret->gate_why)) &&
-			    read_text(gate, "verdict", verdict, sizeof(verdict));
-	ret->gate_refused = strcmp(verdict, "refused") == 0;
-	ret->gate_failed = strcmp(verdict, "failed") == 0;
-	if (gate && (!ret->gates_closed || !(ret->gate_refused || ret->gate_failed || strcmp(verdict, "asking") == 0)))
-		return SAY(error, "gate is not {\"name\": NAME, \"why\": TEXT, \"verdict\": \"asking\", \"refused\" or \"failed\"}");
 	return 0;
 }
 
@@ -334,23 +277,23 @@ static int read_line(json_t *line, const struct record_ttfbs *taken, struct reco
 	const char *name;
 
 	if (!json_is_object(line))
-		return SAY(error, "is not a JSON object");
-	if (read_number(json_object_get(line, "t"), &(struct place){ .field = "t" }, &ret->t, error) ||
+		return RECORD_SAY(error, "is not a JSON object");
+	if (record_read_number(json_object_get(line, "t"), &(struct record_place){ .field = "t" }, &ret->t, error) ||
 	    read_elapsed(json_object_get(line, "elapsed"), &ret->elapsed_s, error) ||
 	    read_weight(json_object_get(line, "weight"), &ret->sample.weight, error) ||
 	    read_rollout(json_object_get(line, "rollout"), &ret->rollout, error) ||
 	    read_externals(json_object_get(line, "slis"), json_object_get(line, "muted"), &ret->sample, error) ||
-	    read_outside(line, &ret->outside, error))
+	    record_read_outside(line, ret, error))
 		return -EINVAL;
 	if (service && (!json_is_string(service) || read_name(json_string_value(service), ret->service, "service", error)))
-		return SAY(error, "service is not a name of 1 to %d bytes", RECORD_NAME - 1);
+		return RECORD_SAY(error, "service is not a name of 1 to %d bytes", RECORD_NAME - 1);
 	if (!json_is_object(versions))
-		return SAY(error, "versions %s", versions ? "is not an object" : "is missing");
+		return RECORD_SAY(error, "versions %s", versions ? "is not an object" : "is missing");
 	json_object_foreach(versions, name, version)
 		if (read_version(ret, name, version, taken, error))
 			return -EINVAL;
 	ret->sample.suspect = json_is_true(json_object_get(line, "suspect")) ||
-			      read_text(line, "suspect", ret->sample.suspect_why, sizeof(ret->sample.suspect_why));
+			      record_read_text(line, "suspect", ret->sample.suspect_why, sizeof(ret->sample.suspect_why));
 	return 0;
 }
 
@@ -383,35 +326,4 @@ int record_parse(const char *line, size_t length, struct record *ret, char error
 	r = parse(taken.line, taken.length, &taken, ret, error);
 	free(taken.line);
 	return r;
-}
-
-/* ---- to and from a finding ------------------------------------------------------------------------------- */
-
-struct record_outside record_outside(const struct finding *finding)
-{
-	struct record_outside outside = {
-		.clock_step_s = finding->clock_step_s,
-		.asleep_s = finding->asleep_s,
-		.blackout = finding->blackout,
-		.alert = finding->alert,
-		.gates_closed = finding->gates_closed,
-		.gate_refused = finding->gate_refused,
-		.gate_failed = finding->gate_failed,
-	};
-
-	memcpy(outside.blackout_until, finding->blackout_until, sizeof(outside.blackout_until));
-	memcpy(outside.alert_why, finding->alert_why, sizeof(outside.alert_why));
-	memcpy(outside.gate, finding->gate, sizeof(outside.gate));
-	memcpy(outside.gate_why, finding->gate_why, sizeof(outside.gate_why));
-	return outside;
-}
-
-void record_give_outside(const struct record_outside *outside, struct finding *finding)
-{
-	finding->clock_step_s = outside->clock_step_s;
-	finding->asleep_s = outside->asleep_s;
-	finding->blackout = outside->blackout;
-	finding->alert = outside->alert;
-	memcpy(finding->alert_why, outside->alert_why, sizeof(finding->alert_why));
-	memcpy(finding->blackout_until, outside->blackout_until, sizeof(finding->blackout_until));
 }

@@ -19,6 +19,14 @@
  *                                who did not agree that the rollout moves on in this tick; missing: all did, or were not
  *                                asked
  *   "alert": {"says": "hold"|"rollback", "why": TEXT}   what others report of the canary
+ *   "no_backend": {"says": "hold"|"rollback", "why": TEXT}   no backend of the canary gets new flows
+ *   "breaker": {"why": TEXT, "canary": [attempts, failed]}   the kernel's breaker has taken its new flows away
+ *   "decided": [{"rollout": ID, "decision": WORD, "reason": TEXT}, …]   by operators and the daemon, not by judge and policy,
+ *                                since the tick before, in this order; "note" is told and changes nothing
+ *   "restart": {"ticks": N, "evidence": bool}   canaryd began with this tick, and knew of N ticks of the rollout that was
+ *                                under way; "evidence": false: of their evidence nothing; {} where there was no rollout
+ *   "kept": true                 the journal has everything up to this tick: a restart may go back to it
+ *   "refused": true              the journal could not take what this tick decided: nothing came of it
  * A name nobody knows is passed over. Pure.
  */
 #ifndef CANARYD_RECORD_H
@@ -29,6 +37,7 @@
 #include <stdio.h>
 
 #include "user/finding.h"
+#include "user/policy.h"
 #include "user/sample.h"
 
 #define RECORD_NAME 64 /* bytes of a service's or version's name, the final NUL included */
@@ -51,6 +60,28 @@ struct record_outside {
 	bool gate_failed;
 	char gate[64];
 	char gate_why[160];
+	enum finding_say backends;
+	char backends_why[FINDING_REASON];
+	bool tripped;
+	char tripped_why[FINDING_REASON];
+	uint64_t tripped_attempts;
+	uint64_t tripped_failed;
+};
+
+#define RECORD_DECIDED 32 /* between two ticks */
+
+/* What neither judge nor policy decided. */
+struct record_decided {
+	int64_t rollout;
+	enum policy_kind kind; /* POLICY_NOTE: nothing was */
+	char reason[FINDING_REASON];
+};
+
+struct record_restart {
+	bool restarted;
+	bool under_way; /* a rollout was */
+	bool evidence;  /* … and what was known of it could be read */
+	uint64_t ticks; /* … so many of them */
 };
 
 struct record {
@@ -61,6 +92,11 @@ struct record {
 	char baseline[RECORD_NAME]; /* "": not there */
 	char canary[RECORD_NAME];
 	struct record_outside outside;
+	unsigned n_decided;
+	struct record_decided decided[RECORD_DECIDED];
+	struct record_restart restart;
+	bool kept;
+	bool refused;
 	struct sample sample; /* its now_ns and elapsed_ns are the caller's to fill */
 };
 

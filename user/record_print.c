@@ -100,6 +100,24 @@ static void print_externals(const struct sample *s, FILE *out)
 	fputs(n ? "]" : "", out);
 }
 
+static void print_says(const char *name, enum finding_say says, const char *why, FILE *out)
+{
+	if (!says)
+		return;
+	fprintf(out, ",\"%s\":{\"says\":\"%s\",\"why\":", name, says == FINDING_SAYS_FAIL ? "rollback" : "hold");
+	print_text(why, out);
+	fputc('}', out);
+}
+
+static void print_breaker(const struct record_outside *o, FILE *out)
+{
+	if (!o->tripped)
+		return;
+	fputs(",\"breaker\":{\"why\":", out);
+	print_text(o->tripped_why, out);
+	fprintf(out, ",\"canary\":[%" PRIu64 ",%" PRIu64 "]}", o->tripped_attempts, o->tripped_failed);
+}
+
 static void print_outside(const struct record_outside *o, FILE *out)
 {
 	if (o->clock_step_s != 0)
@@ -110,11 +128,9 @@ static void print_outside(const struct record_outside *o, FILE *out)
 		fputs(",\"blackout\":", out);
 		print_text(o->blackout_until, out);
 	}
-	if (o->alert) {
-		fprintf(out, ",\"alert\":{\"says\":\"%s\",\"why\":", o->alert == FINDING_SAYS_FAIL ? "rollback" : "hold");
-		print_text(o->alert_why, out);
-		fputs("}", out);
-	}
+	print_says("alert", o->alert, o->alert_why, out);
+	print_says("no_backend", o->backends, o->backends_why, out);
+	print_breaker(o, out);
 	if (!o->gates_closed)
 		return;
 	fputs(",\"gate\":{\"name\":", out);
@@ -122,6 +138,32 @@ static void print_outside(const struct record_outside *o, FILE *out)
 	fputs(",\"why\":", out);
 	print_text(o->gate_why, out);
 	fprintf(out, ",\"verdict\":\"%s\"}", o->gate_failed ? "failed" : o->gate_refused ? "refused" : "asking");
+}
+
+static void print_decided(const struct record *r, FILE *out)
+{
+	for (unsigned i = 0; i < r->n_decided; i++) {
+		const struct record_decided *d = &r->decided[i];
+
+		fprintf(out, "%s{\"rollout\":%" PRIi64 ",\"decision\":\"%s\",\"reason\":", i ? "," : ",\"decided\":[", d->rollout,
+			policy_kind_name(d->kind));
+		print_text(d->reason, out);
+		fputc('}', out);
+	}
+	fputs(r->n_decided ? "]" : "", out);
+}
+
+static void print_journal(const struct record *r, FILE *out)
+{
+	const struct record_restart *restart = &r->restart;
+
+	if (restart->under_way)
+		fprintf(out, ",\"restart\":{\"ticks\":%" PRIu64 ",\"evidence\":%s}", restart->ticks,
+			restart->evidence ? "true" : "false");
+	else if (restart->restarted)
+		fputs(",\"restart\":{}", out);
+	fputs(r->kept ? ",\"kept\":true" : "", out);
+	fputs(r->refused ? ",\"refused\":true" : "", out);
 }
 
 void record_print(const struct record *record, FILE *out)
@@ -143,6 +185,8 @@ void record_print(const struct record *record, FILE *out)
 			fputs("true", out);
 	}
 	print_outside(&record->outside, out);
+	print_decided(record, out);
+	print_journal(record, out);
 	print_externals(&record->sample, out);
 	fputs(",\"versions\":{", out);
 	if (*record->baseline)

@@ -13,6 +13,7 @@
 
 #include "user/judge.h"
 #include "user/policy_gates.h"
+#include "user/policy_moves.h"
 #include "user/policy_rules.h"
 
 #define RISE 1.001 /* a weight this many times the step's begins another */
@@ -28,6 +29,10 @@ struct replay {
 	bool active; /* one is under way */
 	int64_t rollout;
 	char canary[RECORD_NAME];
+	void *blank; /* judge_state_size() bytes: a judge that knows nothing */
+	void *kept;  /* the same: what a restart goes back to, */
+	struct policy_state kept_state;
+	bool has_kept;
 	double t; /* of the last tick; NAN before the first */
 	double outcome_t;
 };
@@ -40,14 +45,22 @@ struct replay *replay_new(const struct replay_options *options)
 		return NULL;
 	r->options = *options;
 	r->judge = judge_new(&options->judge);
+	r->blank = malloc(judge_state_size());
+	r->kept = malloc(judge_state_size());
 	r->t = r->outcome_t = NAN;
-	return r->judge ? r : replay_free(r);
+	if (!r->judge || !r->blank || !r->kept)
+		return replay_free(r);
+	judge_save(r->judge, r->blank);
+	return r;
 }
 
 struct replay *replay_free(struct replay *r)
 {
-	if (r)
+	if (r) {
 		judge_free(r->judge);
+		free(r->blank);
+		free(r->kept);
+	}
 	free(r);
 	return NULL;
 }
@@ -84,6 +97,20 @@ static struct policy_plan watch(double weight)
 	};
 }
 
+static void begin(struct replay *r, int64_t rollout, double weight, struct policy_decision *d)
+{
+	r->plan = has_plan(r) ? r->options.plan : watch(weight);
+	r->began = r->active = true;
+	r->rollout = rollout;
+	r->canary[0] = 0;
+	memset(&r->finding, 0, sizeof(r->finding));
+	judge_rollout_begin(r->judge);
+	policy_start(&r->plan, &r->state, d);
+	judge_step_begin(r->judge, 0);
+	if (!has_plan(r))
+		snprintf(d->reason, sizeof(d->reason), "the record has a canary from here on");
+}
+
 static bool is_another(const struct replay *r, const struct record *record)
 {
 	if (record->rollout != RECORD_ROLLOUT_UNKNOWN && r->rollout != RECORD_ROLLOUT_UNKNOWN)
@@ -101,24 +128,11 @@ static bool is_rollout(const struct replay *r, const struct record *record)
 	return r->active || wanted;
 }
 
-static void begin(struct replay *r, const struct record *record, struct policy_decision *d)
-{
-	r->plan = has_plan(r) ? r->options.plan : watch(record->sample.weight);
-	r->began = r->active = true;
-	r->rollout = record->rollout;
-	memcpy(r->canary, record->canary, sizeof(r->canary));
-	memset(&r->finding, 0, sizeof(r->finding));
-	judge_rollout_begin(r->judge);
-	policy_start(&r->plan, &r->state, d);
-	judge_step_begin(r->judge, 0);
-	if (!has_plan(r))
-		snprintf(d->reason, sizeof(d->reason), "the record has a canary from here on");
-}
-
 /* The record's weight rises: its next step. */
 static bool rises(struct replay *r, const struct record *record, struct policy_decision *d)
 {
 	double before = r->plan.step[0].weight;
+	uint64_t ticks = r->state.ticks;
 
 	if (has_plan(r) || record->sample.weight <= before * RISE)
 		return false;
@@ -126,10 +140,85 @@ static bool rises(struct replay *r, const struct record *record, struct policy_d
 	policy_start(&r->plan, &r->state, d);
 	judge_step_begin(r->judge, 0);
 	r->state.phase = POLICY_STEP;
+	r->state.ticks = ticks;
 	d->kind = POLICY_ADVANCE;
 	d->weight_from = before;
 	snprintf(d->reason, sizeof(d->reason), "the weight of the record rises");
 	return true;
+}
+
+/* ---- what others did ------------------------------------------------------------------------------------- */
+
+static void keep(struct replay *r)
+{
+	judge_save(r->judge, r->kept);
+	r->kept_state = r->state;
+	r->has_kept = true;
+}
+
+/*
+ * The daemon began anew with what its journal had. What it had not is forgotten here, too; where the record lacks ticks
+ * that the journal knew of, what is known is better than nothing.
+ */
+static void restart(struct replay *r, const struct record_restart *restart)
+{
+	bool known = restart->under_way && r->active, whole = r->state.ticks == restart->ticks;
+
+	if (known && !whole && r->has_kept && r->kept_state.ticks == restart->ticks) {
+		r->state = r->kept_state;
+		judge_restore(r->judge, r->kept, judge_state_size());
+	}
+	if (!restart->evidence)
+		judge_restore(r->judge, r->blank, judge_state_size());
+	keep(r);
+}
+
+/* False where the replay has come elsewhere than the record, and it cannot be done there. */
+static bool repeat(struct replay *r, const struct record_decided *from, struct policy_decision *d)
+{
+	switch (from->kind) {
+	case POLICY_PAUSE: return policy_pause(&r->plan, &r->state, d) == 0;
+	case POLICY_RESUME: return policy_resume(&r->plan, &r->state, d) == 0;
+	case POLICY_PROMOTE: return policy_promote(&r->plan, &r->state, d) == 0;
+	case POLICY_ABORT: return policy_abort(&r->plan, &r->state, d) == 0;
+	case POLICY_UNDO: return policy_undo(&r->plan, &r->state, 0, d) == 0;
+	case POLICY_HOLD: return policy_hold(&r->plan, &r->state, from->reason, d) == 0;
+	case POLICY_ROLL_BACK: return policy_roll_back(&r->plan, &r->state, from->reason, d) == 0;
+	case POLICY_NOTE: *d = policy_moves_decision(&r->state, POLICY_NOTE); return true;
+	default: return false;
+	}
+}
+
+/* An operator's word about the plan's rollout; without a plan there is nothing that it could be about. */
+static unsigned obey(struct replay *r, const struct record *record, struct replay_decision *ret)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; has_plan(r) && i < record->n_decided; i++) {
+		const struct record_decided *from = &record->decided[i];
+		struct policy_decision d;
+
+		if (from->rollout != r->rollout && (from->kind == POLICY_START || from->rollout == record->rollout)) {
+			begin(r, from->rollout, record->sample.weight, &d);
+			ret[n++] = name(r, &d);
+		}
+		if (from->rollout != r->rollout || from->kind == POLICY_START || !repeat(r, from, &d))
+			continue;
+		memcpy(d.reason, from->reason, sizeof(d.reason));
+		if (d.kind != POLICY_NOTE)
+			memcpy(r->state.reason, from->reason, sizeof(r->state.reason));
+		ret[n++] = name(r, &d);
+	}
+	return n;
+}
+
+/* The journal got the state with it. */
+static bool is_written(const struct record *record)
+{
+	for (unsigned i = 0; i < record->n_decided; i++)
+		if (record->decided[i].kind != POLICY_NOTE)
+			return true;
+	return false;
 }
 
 /* ---- a tick ---------------------------------------------------------------------------------------------- */
@@ -156,24 +245,33 @@ static enum consent_verdict answer(const struct policy_decision *move, struct fi
 	return outside->gate_failed ? CONSENT_FAILED : outside->gate_refused ? CONSENT_REFUSED : CONSENT_ASKING;
 }
 
-static unsigned judge(struct replay *r, const struct record *record, struct replay_decision ret[REPLAY_DECISIONS])
+/* A rollout or a step begins with this tick. */
+static bool turns(struct replay *r, const struct record *record, struct policy_decision *d)
 {
+	if (r->active && !is_another(r, record))
+		return rises(r, record, d);
+	begin(r, record->rollout, record->sample.weight, d);
+	return true;
+}
+
+static unsigned judge(struct replay *r, const struct record *record, struct replay_decision *ret)
+{
+	struct policy_state before;
 	struct policy_decision d;
 	unsigned n = 0;
 
-	if (!r->active || is_another(r, record)) {
-		begin(r, record, &d);
+	if (turns(r, record, &d))
 		ret[n++] = name(r, &d);
-	} else if (rises(r, record, &d)) {
-		ret[n++] = name(r, &d);
-	}
 	if (!*r->canary)
 		memcpy(r->canary, record->canary, sizeof(r->canary));
+	before = r->state;
 	judge_tick(r->judge, &record->sample, &r->finding);
 	record_give_outside(&record->outside, &r->finding);
 	policy_tick_asking(&r->plan, &r->state, &r->finding, (double)record->sample.elapsed_ns / 1e9, answer,
 			   (void *)(uintptr_t)&record->outside, &d);
-	if (d.kind == POLICY_NONE)
+	if (d.kind != POLICY_NONE && record->refused)
+		r->state = before;
+	if (d.kind == POLICY_NONE || record->refused)
 		return n;
 	if (d.kind == POLICY_ADVANCE)
 		judge_step_begin(r->judge, 0);
@@ -181,20 +279,35 @@ static unsigned judge(struct replay *r, const struct record *record, struct repl
 	return n;
 }
 
-unsigned replay_tick(struct replay *r, struct record *record, struct replay_decision ret[REPLAY_DECISIONS])
+static unsigned tick(struct replay *r, const struct record *record, struct replay_decision *ret)
 {
 	bool ended = r->began && r->state.phase == POLICY_ENDED;
-	unsigned n;
 
-	fill_time(r, record);
 	if (!is_rollout(r, record) || (ended && !is_another(r, record))) {
 		r->active = r->active && record->rollout == RECORD_ROLLOUT_UNKNOWN;
 		judge_history(r->judge, &record->sample);
 		return 0;
 	}
-	n = judge(r, record, ret);
 	r->outcome_t = r->t;
-	return n;
+	return judge(r, record, ret);
+}
+
+unsigned replay_tick(struct replay *r, struct record *record, struct replay_decision ret[REPLAY_DECISIONS])
+{
+	unsigned before, n;
+
+	fill_time(r, record);
+	if (record->restart.restarted)
+		restart(r, &record->restart);
+	before = obey(r, record, ret);
+	if (before > 0)
+		r->outcome_t = r->t;
+	if (is_written(record))
+		keep(r);
+	n = tick(r, record, ret + before);
+	if (n > 0 || record->kept)
+		keep(r);
+	return before + n;
 }
 
 /* ---- the outcome ----------------------------------------------------------------------------------------- */
@@ -212,7 +325,9 @@ static bool is_promotable(const struct replay *r)
 
 static void say_undecided(const struct replay *r, char reason[FINDING_REASON])
 {
-	if (r->state.status == POLICY_HELD && r->state.held != POLICY_HELD_MANUAL)
+	if (r->state.phase == POLICY_ENDED)
+		snprintf(reason, FINDING_REASON, "%s", r->state.reason);
+	else if (r->state.status == POLICY_HELD && r->state.held != POLICY_HELD_MANUAL)
 		snprintf(reason, FINDING_REASON, "held: %.240s", r->state.reason);
 	else
 		policy_print_waiting(&r->plan, &r->state, &r->finding, reason);

@@ -5,6 +5,10 @@
  *
  * With a plan the policy takes its own steps, as the daemon does. Without one, the weights of the record are the steps:
  * each rise begins one, and the outcome is whether the evidence at the end would let it pass.
+ *
+ * What others than judge and policy brought about is in the record, and comes about again: what gates, alerts and the
+ * kernel's breaker said; with a plan also what operators did; and a restart of the daemon, which goes back to what the
+ * journal had.
  */
 #ifndef CANARYD_REPLAY_H
 #define CANARYD_REPLAY_H
@@ -29,7 +33,7 @@ enum replay_outcome {
 	REPLAY_PROMOTABLE,
 };
 
-#define REPLAY_DECISIONS 2 /* at most, of one tick */
+#define REPLAY_DECISIONS (RECORD_DECIDED + 3) /* at most, of one tick */
 
 struct replay_decision {
 	const char *name;  /* a word of API_DECISION_, or "promotable" */

@@ -96,9 +96,12 @@ int rollout_commit(struct rollout *rollout, struct rollout *to, const struct pol
 	to->last_decision_s = unix_s;
 	*rollout = *to;
 	publish(rollout);
-	if (decision->kind == POLICY_START || decision->kind == POLICY_ADVANCE)
-		judge_step_begin(rollout->judge, 0);
 	rollout->since_checkpoint_s = 0;
+	rollout->kept = !r;
+	if (decision->kind == POLICY_START || decision->kind == POLICY_ADVANCE) {
+		judge_step_begin(rollout->judge, 0);
+		rollout_checkpoint(rollout); /* else a restart would let the evidence for the step before pass this one */
+	}
 	rollout_tell(rollout, decision);
 	return 0;
 }
@@ -255,6 +258,7 @@ int rollout_tick(struct rollout *rollout, const struct sample *sample, double un
 		judge_history(rollout->judge, sample);
 		return 0;
 	}
+	rollout->kept = false;
 	judge_tick(rollout->judge, sample, &rollout->finding);
 	look_at_clock(rollout, sample, step_s, unix_s);
 	look_at_others(rollout);
@@ -328,6 +332,7 @@ static int resume(struct rollout *rollout, const struct journal_rollout *row, do
 	} else if (!inventory_find_version(to.inventory, to.canary)) {
 		policy_roll_back(&to.plan, &to.policy, "the canary is no longer in the configuration", &decision);
 	} else if (!row->judge || judge_restore(to.judge, row->judge, row->judge_size)) {
+		to.forgot = true;
 		judge_rollout_begin(to.judge);
 		policy_hold(&to.plan, &to.policy, "the evidence before the daemon's upgrade cannot be read: resume, and it is "
 			    "gathered anew", &decision);
@@ -458,6 +463,8 @@ struct rollout_view rollout_view(const struct rollout *rollout)
 		.reason = rollout->policy.reason,
 		.tripped = tripped,
 		.trip = trip,
+		.kept = rollout->kept,
+		.forgot = rollout->forgot,
 		.unwritten = rollout->unwritten,
 	};
 }

@@ -29,6 +29,8 @@ struct rollout_gates {
 				    char why[CONSENT_WHY], void *context);
 	/* A decision has taken effect; must not change the rollout. NULL: nobody is told. */
 	void (*decided)(const struct rollout_view *view, const struct policy_decision *decision, void *context);
+	/* A sentence is among the decisions of the rollout. NULL: nobody is told. */
+	void (*noted)(int64_t rollout, const char *sentence, void *context);
 	void *context;
 };
 
@@ -60,6 +62,8 @@ struct rollout_view {
 	const char *reason;
 	bool tripped;           /* the kernel's breaker has taken the canary's new flows away: */
 	struct breaker_trip trip; /* by this */
+	bool kept;      /* the journal has all of it */
+	bool forgot;    /* what the daemon before knew of the canary could not be read */
 	int unwritten; /* the last decision took effect, but the journal could not take it yet: a negative errno */
 };
 

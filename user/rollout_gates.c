@@ -51,9 +51,14 @@ int rollout_note(struct rollout *rollout, const char *sentence, double unix_s, c
 		.bound = NAN,
 		.reason = sentence,
 	};
+	const struct rollout_gates *gates = &rollout->environment.gates;
 	int r = journal_decision_add(rollout->environment.journal, &row);
 
-	return r ? rollout_journal_failed(rollout, r, ret_error) : 0;
+	if (r)
+		return rollout_journal_failed(rollout, r, ret_error);
+	if (gates->noted)
+		gates->noted(rollout->id, sentence, gates->context);
+	return 0;
 }
 
 int rollout_reset_breaker(struct rollout *rollout, double unix_s, char **ret_error)

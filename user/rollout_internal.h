@@ -31,6 +31,8 @@ struct rollout {
 	enum finding_say backends;         /* whether the canary has any for new flows, */
 	char backends_why[FINDING_REASON]; /* and why not */
 	double since_checkpoint_s;
+	bool kept;   /* since the last tick nothing happened that the journal has not */
+	bool forgot; /* the judge's state could not be read at the start */
 	int unwritten; /* the last decision took effect, but not the journal's: why; it is tried again every tick */
 	struct policy_decision last_decision;
 	double last_decision_s;

@@ -84,12 +84,12 @@ int rollout_json_plan_parse(const char *text, struct policy_plan *ret)
 
 json_t *rollout_json_policy(const struct policy_state *state)
 {
-	return json_pack("{s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:s, s:f, s:f, s:f, s:b, s:b, s:I, s:s}", "phase",
+	return json_pack("{s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:s, s:f, s:f, s:f, s:b, s:b, s:I, s:I, s:s}", "phase",
 			 policy_phase_name(state->phase), "state", policy_status_name(state->status), "step",
 			 (int)state->step, "weight", state->weight, "step_s", state->step_s, "bake_s", state->bake_s,
 			 "deadline_s", state->deadline_s, "held", policy_held_name(state->held), "held_s", state->held_s,
 			 "quiet_s", state->quiet_s, "idle_s", state->idle_s, "expiry_warned", state->expiry_warned, "gate_passed", state->gate_passed,
-			 "named", (json_int_t)state->named, "reason", state->reason);
+			 "named", (json_int_t)state->named, "ticks", (json_int_t)state->ticks, "reason", state->reason);
 }
 
 int rollout_json_policy_parse(const char *text, struct policy_state *ret)
@@ -98,13 +98,13 @@ int rollout_json_policy_parse(const char *text, struct policy_state *ret)
 	struct policy_state state = {};
 	const char *phase, *status, *held, *reason;
 	int step, gate_passed, expiry_warned = 0, r;
-	json_int_t named = 0;
+	json_int_t named = 0, ticks = 0;
 
-	r = json_unpack(root, "{s:s, s:s, s:i, s:F, s:F, s:F, s:F, s:s, s:F, s?F, s?F, s?b, s:b, s?I, s:s}", "phase", &phase, "state",
+	r = json_unpack(root, "{s:s, s:s, s:i, s:F, s:F, s:F, s:F, s:s, s:F, s?F, s?F, s?b, s:b, s?I, s?I, s:s}", "phase", &phase, "state",
 			&status, "step", &step, "weight", &state.weight, "step_s", &state.step_s, "bake_s",
 			&state.bake_s, "deadline_s", &state.deadline_s, "held", &held, "held_s", &state.held_s,
 			"quiet_s", &state.quiet_s, "idle_s", &state.idle_s, "expiry_warned", &expiry_warned, "gate_passed", &gate_passed,
-			"named", &named, "reason", &reason);
+			"named", &named, "ticks", &ticks, "reason", &reason);
 	if (r || policy_phase_parse(phase, &state.phase) || policy_status_parse(status, &state.status) ||
 	    policy_held_parse(held, &state.held) || step < 0 || step >= POLICY_STEPS) {
 		json_decref(root);
@@ -113,6 +113,7 @@ int rollout_json_policy_parse(const char *text, struct policy_state *ret)
 	state.step = step;
 	state.gate_passed = gate_passed;
 	state.named = (uint32_t)named;
+	state.ticks = (uint64_t)ticks;
 	state.expiry_warned = expiry_warned;
 	snprintf(state.reason, sizeof(state.reason), "%s", reason);
 	json_decref(root);

@@ -110,7 +110,7 @@ void rollout_checkpoint(struct rollout *rollout)
 	struct rows rows;
 
 	if (!rows_init(&rows, rollout, NULL, 0))
-		journal_rollout_update(rollout->environment.journal, &rows.rollout, NULL, NULL);
+		rollout->kept = !journal_rollout_update(rollout->environment.journal, &rows.rollout, NULL, NULL);
 	rows_deinit(&rows);
 	rollout->since_checkpoint_s = 0;
 }

@@ -83,6 +83,17 @@ static void what_is_written_reads_back(void **state)
 	strcpy(out->outside.blackout_until, "2026-12-24T18:00");
 	out->outside.alert = FINDING_SAYS_HOLD;
 	strcpy(out->outside.alert_why, "security page from uid 0: a \"hole\"");
+	out->outside.backends = FINDING_SAYS_FAIL;
+	strcpy(out->outside.backends_why, "v2 has no backend for new flows: \"a\" is drained");
+	out->outside.tripped = true;
+	strcpy(out->outside.tripped_why, "the kernel's breaker tripped");
+	out->outside.tripped_attempts = 12;
+	out->outside.tripped_failed = 10;
+	out->n_decided = 2;
+	out->decided[0] = (struct record_decided){ 6, POLICY_ABORT, "superseded by \"v2\"" };
+	out->decided[1] = (struct record_decided){ 7, POLICY_NOTE, "noted" };
+	out->restart = (struct record_restart){ true, true, true, 12345678901 };
+	out->kept = out->refused = true;
 	strcpy(out->outside.gate, "tickets");
 	strcpy(out->outside.gate_why, "says \"no\"");
 	out->sample.external[1] = (struct sample_external){ FINDING_STATE_OK, true, 10, 1, 5, 0, 0.1, 1e-300, "a \"b\" é" };
@@ -97,6 +108,10 @@ static void what_is_written_reads_back(void **state)
 	memset(out->sample.muted, 0, sizeof(out->sample.muted));
 	memset(out->sample.suspect_why, 0, sizeof(out->sample.suspect_why));
 	memset(&out->outside, 0, sizeof(out->outside));
+	memset(out->decided, 0, sizeof(out->decided));
+	out->n_decided = 0;
+	out->kept = out->refused = false;
+	out->restart = (struct record_restart){ .restarted = true };
 	out->rollout = RECORD_NO_ROLLOUT;
 	memset(out->canary, 0, sizeof(out->canary));
 	memset(&out->sample.canary, 0, sizeof(out->sample.canary));
@@ -135,6 +150,14 @@ static const struct {
 	{ "{\"t\": 1, \"weight\": 0, \"alert\": {\"says\": \"tell\", \"why\": \"\"}, \"versions\": {}}", "alert is not" },
 	{ "{\"t\": 1, \"weight\": 0, \"gate\": \"x\", \"versions\": {}}", "gate is not" },
 	{ "{\"t\": 1, \"weight\": 0, \"gate\": {\"name\": \"x\", \"why\": \"\", \"verdict\": \"agreed\"}, \"versions\": {}}", "gate is not" },
+	{ "{\"t\": 1, \"weight\": 0, \"no_backend\": {\"says\": \"hold\"}, \"versions\": {}}", "no_backend is not" },
+	{ "{\"t\": 1, \"weight\": 0, \"breaker\": true, \"versions\": {}}", "breaker is not" },
+	{ "{\"t\": 1, \"weight\": 0, \"breaker\": {\"why\": \"\", \"canary\": [1, 2]}, \"versions\": {}}", "breaker is more" },
+	{ "{\"t\": 1, \"weight\": 0, \"decided\": {}, \"versions\": {}}", "decided is not a list" },
+	{ "{\"t\": 1, \"weight\": 0, \"decided\": [{\"rollout\": 1, \"decision\": \"dance\", \"reason\": \"\"}], \"versions\": {}}", "decided has" },
+	{ "{\"t\": 1, \"weight\": 0, \"decided\": [{\"decision\": \"pause\", \"reason\": \"\"}], \"versions\": {}}", "decided has" },
+	{ "{\"t\": 1, \"weight\": 0, \"restart\": {\"ticks\": -1}, \"versions\": {}}", "restart is not" },
+	{ "{\"t\": 1, \"weight\": 0, \"restart\": true, \"versions\": {}}", "restart is not" },
 	{ TICK("\"v\": 3"), "versions.v is not an object" },
 	{ TICK("\"v\": {\"attempts\": 1, \"failed\": 0}"), "versions.v.role is missing" },
 	{ TICK(VERSION("primary", "\"attempts\": 1, \"failed\": 0")), "versions.v.role is neither" },

@@ -253,6 +253,24 @@ static void evidence_outlives_the_daemon(void **state)
 	assert_true(rollout_view(w->rollout).finding->sli[FINDING_ERRORS].rollback.ln_e <= before);
 }
 
+/* The evidence that a step passed by is not to pass the next one, even where the daemon is killed in between. */
+static void a_kill_after_a_step_takes_no_promotion_along(void **state)
+{
+	struct world *w = *state;
+	const struct finding_evidence *promotion;
+
+	start(w);
+	assert_int_equal(until_decided(w, 0), 1);
+	assert_int_equal(rollout_view(w->rollout).policy->step, 1);
+	refuse_writes(w, true); /* nothing is written any more */
+	restart(w, BOOT);
+	assert_int_equal(rollout_view(w->rollout).policy->step, 1);
+	w->sample = (struct sample){ .elapsed_ns = 1000, .weight = 1 };
+	assert_int_equal(rollout_tick(w->rollout, &w->sample, w->now, NULL), 0);
+	promotion = &rollout_view(w->rollout).finding->sli[FINDING_ERRORS].promotion;
+	assert_true(promotion->ln_e < promotion->ln_bound / 2);
+}
+
 #define IN_WORLD(name) cmocka_unit_test_setup_teardown(name, set_up_world, tear_down_world)
 
 int main(void)
@@ -272,6 +290,7 @@ int main(void)
 		IN_WORLD(is_held_after_a_reboot),
 		IN_WORLD(a_canary_that_is_gone_is_taken_back),
 		IN_WORLD(evidence_outlives_the_daemon),
+		IN_WORLD(a_kill_after_a_step_takes_no_promotion_along),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
