@@ -60,6 +60,22 @@ static void a_line_of_the_format(void **state)
 	free(r);
 }
 
+/* What came from elsewhere than judge and policy. */
+static void give_hands(struct record *out)
+{
+	out->outside.backends = FINDING_SAYS_FAIL;
+	strcpy(out->outside.backends_why, "v2 has no backend for new flows: \"a\" is drained");
+	out->outside.tripped = true;
+	strcpy(out->outside.tripped_why, "the kernel's breaker tripped");
+	out->outside.tripped_attempts = 12;
+	out->outside.tripped_failed = 10;
+	out->n_decided = 2;
+	out->decided[0] = (struct record_decided){ 6, POLICY_ABORT, "superseded by \"v2\"" };
+	out->decided[1] = (struct record_decided){ 7, POLICY_NOTE, "noted" };
+	out->restart = (struct record_restart){ true, true, true, 12345678901 };
+	out->kept = out->refused = true;
+}
+
 static void what_is_written_reads_back(void **state)
 {
 	struct record *out = calloc(1, sizeof(*out)), *in;
@@ -83,17 +99,7 @@ static void what_is_written_reads_back(void **state)
 	strcpy(out->outside.blackout_until, "2026-12-24T18:00");
 	out->outside.alert = FINDING_SAYS_HOLD;
 	strcpy(out->outside.alert_why, "security page from uid 0: a \"hole\"");
-	out->outside.backends = FINDING_SAYS_FAIL;
-	strcpy(out->outside.backends_why, "v2 has no backend for new flows: \"a\" is drained");
-	out->outside.tripped = true;
-	strcpy(out->outside.tripped_why, "the kernel's breaker tripped");
-	out->outside.tripped_attempts = 12;
-	out->outside.tripped_failed = 10;
-	out->n_decided = 2;
-	out->decided[0] = (struct record_decided){ 6, POLICY_ABORT, "superseded by \"v2\"" };
-	out->decided[1] = (struct record_decided){ 7, POLICY_NOTE, "noted" };
-	out->restart = (struct record_restart){ true, true, true, 12345678901 };
-	out->kept = out->refused = true;
+	give_hands(out);
 	strcpy(out->outside.gate, "tickets");
 	strcpy(out->outside.gate_why, "says \"no\"");
 	out->sample.external[1] = (struct sample_external){ FINDING_STATE_OK, true, 10, 1, 5, 0, 0.1, 1e-300, "a \"b\" é" };
