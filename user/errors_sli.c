@@ -8,7 +8,9 @@
 #include <math.h>
 
 #define WEIGHT_LASTING 0.1 /* small: what matters here is fast */
-#define SUDDEN 11.0 /* times the boundary: what is less may be a burst, and must last */
+#define SUDDEN 11.0 /* times the boundary: what is less may be a burst, and must last; */
+#define UNSEEN 8.0  /* … and so much more where none was there to be seen, */
+#define UNSEEN_YOUNG 5.0 /* … less in the first half minute: what is wrong with a canary mostly is from the start */
 #define DEAD 0.5    /* … unless it is a share of failures that no burst brings */
 #define YOUNG_NS 30000000000ULL
 
@@ -56,11 +58,12 @@ static void add_alone(struct errors_sli *e, const struct errors_terms *t, const 
 
 static void excuse(const struct errors_sli *e, const struct errors_terms *t, bool alone, struct regression_excuse *ret)
 {
+	bool young = e->age_ns < YOUNG_NS;
 	struct regression_burst burst = {
 		.margin = t->margin,
 		.p0 = alone ? allowed_alone(t) : t->p0_rollback,
-		.kappa = e->age_ns < YOUNG_NS ? fmax(t->kappa, t->kappa_young) : t->kappa,
-		.beyond = SUDDEN,
+		.kappa = young ? fmax(t->kappa, t->kappa_young) : t->kappa,
+		.beyond = SUDDEN + (young ? UNSEEN_YOUNG : UNSEEN) * t->unseen,
 		.share = DEAD,
 	};
 

@@ -40,8 +40,9 @@ struct errors_terms {
 	double p0_rollback; /* floor for a rollback */
 	double phi;
 	double phi_sudden;  /* the same for what is decided in seconds */
+	double unseen;      /* 1 … 0, see noise_unseen() */
 	double kappa;       /* what is excused, see regression.h; */
-	double kappa_young; /* … at least, in the first half minute: what is wrong with a canary mostly is from the start */
+	double kappa_young; /* … at least, in the first half minute */
 	double guard_margin;
 	double guard_phi;
 	bool alone;         /* the baseline has no traffic: the canary is compared with the baseline's past */

@@ -20,7 +20,7 @@
 #include "user/past.h"
 #include "user/warmup.h"
 
-#define STATE_VERSION 5
+#define STATE_VERSION 6
 #define FEW_EVENTS 3.0 /* so many events should have come before silence means anything */
 #define PAST_STANDARD_ERRORS 2.0
 #define UNKNOWN_SUDDEN 1.2 /* φ where nothing is known yet: failures come in twos and threes, */
@@ -139,6 +139,7 @@ static struct errors_terms errors_terms(const struct judge *j, const struct samp
 		.p0_rollback = j->config.p0_rollback,
 		.phi = phi(j),
 		.phi_sudden = j->config.noise ? noise_phi_cautious(&j->state.noise, UNKNOWN_SUDDEN) : 1,
+		.unseen = j->config.noise ? noise_unseen(&j->state.noise) : 0,
 		.kappa = j->config.noise ? noise_kappa(&j->state.noise) : REGRESSION_NO_EXCUSE,
 		.kappa_young = KAPPA_YOUNG,
 		.guard_margin = j->config.guard_margin,

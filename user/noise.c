@@ -18,6 +18,7 @@
 #define KAPPA_UNSEEN 5.0  /* nothing seen: now and then 1.6 times the failures, and seldom 4 times */
 #define KAPPA_SEEN 20.0
 #define UNSEEN_S 1200.0   /* backend seconds in which κ grows e-fold: bursts come every few minutes, or are no concern */
+#define SEEN_S 600.0      /* backend seconds after which something is seen of most bursts */
 #define AA_EPOCH_NS (600 * NS_PER_S)
 #define AA_BLOCK_NS (30 * NS_PER_S)
 
@@ -111,8 +112,10 @@ void noise_add(struct noise *noise, const struct sample_version *baseline, uint6
 	bool fresh;
 	int whole;
 
-	if (baseline->attempts > 0)
+	if (baseline->attempts > 0) {
+		noise->watched_s += (double)elapsed_ns / NS_PER_S * (n > 1 ? n - 1 : 1);
 		noise->seen_s += (double)elapsed_ns / NS_PER_S * (n > 1 ? n - 1 : 0);
+	}
 	roster_turn(&noise->roster);
 	if (n == 0 && (whole = roster_slot(&noise->roster, "", 0, &fresh)) >= 0)
 		add_to_slot(noise, whole, fresh, baseline->attempts, baseline->failed);
@@ -162,6 +165,11 @@ double noise_phi_cautious(const struct noise *noise, double unknown)
 	for (unsigned l = 0; l < NOISE_LENGTHS; l++)
 		known = known || noise->blocks[l].sums.expected >= ENOUGH;
 	return known ? noise_phi(noise) : unknown;
+}
+
+double noise_unseen(const struct noise *noise)
+{
+	return fmax(0, 1 - noise->watched_s / SEEN_S);
 }
 
 double noise_kappa(const struct noise *noise)

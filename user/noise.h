@@ -58,7 +58,8 @@ struct noise_series {
 
 struct noise {
 	struct roster roster;
-	double seen_s; /* how long the baseline's backends were watched beside one of them, together */
+	double watched_s; /* how long the baseline's backends were watched, each beside the others or, alone, by itself; */
+	double seen_s;    /* … without those that were alone */
 	struct noise_blocks blocks[NOISE_LENGTHS];
 };
 
@@ -72,6 +73,12 @@ double noise_phi(const struct noise *noise);
 
 /* The same for a decision that cannot wait until φ is known: while nothing is known yet, `unknown`. */
 double noise_phi_cautious(const struct noise *noise, double unknown);
+
+/*
+ * 1 while no backend was watched, 0 when they were for so long that most bursts they have would have been seen: the share
+ * of that time that is missing.
+ */
+double noise_unseen(const struct noise *noise);
 
 /*
  * What excuse a canary has for failing more for half a minute: the shape κ of regression.h. Small while bursts may be

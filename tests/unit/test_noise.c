@@ -137,6 +137,32 @@ static void without_failures_nothing_is_known(void **state)
 	assert_true(noise_phi_cautious(&x->noise, 3) == 1);
 }
 
+/* A backend that is alone is watched beside its own past; of several each is watched beside one of them. */
+static void what_nobody_has_watched(void **state)
+{
+	struct noise *noise = calloc(1, sizeof(*noise));
+	struct sample_version v = { .attempts = 100, .n_backends = 1 };
+
+	(void)state;
+	assert_true(noise_unseen(noise) == 1);
+	for (unsigned i = 0; i < 150; i++)
+		noise_add(noise, &v, SECOND, 0);
+	assert_true(fabs(noise_unseen(noise) - 0.75) < 1e-9);
+	v.n_backends = 4;
+	for (unsigned i = 0; i < 4; i++)
+		v.backend[i] = (struct sample_backend){ .address = { (char)('a' + i) }, .attempts = 25 };
+	for (unsigned i = 0; i < 100; i++)
+		noise_add(noise, &v, SECOND, 0);
+	assert_true(fabs(noise_unseen(noise) - 0.25) < 1e-9);
+	v.attempts = 0;
+	noise_add(noise, &v, 1000 * SECOND, 0);
+	assert_true(fabs(noise_unseen(noise) - 0.25) < 1e-9);
+	v.attempts = 100;
+	noise_add(noise, &v, 1000 * SECOND, 0);
+	assert_true(noise_unseen(noise) == 0);
+	free(noise);
+}
+
 static void add_slow(struct noise_series *series, const struct histogram *h, unsigned tau)
 {
 	struct histogram_tail tail;
@@ -300,6 +326,7 @@ int main(void)
 		TEST(the_formula_by_hand),
 		TEST(one_backend_is_compared_with_itself),
 		TEST(without_failures_nothing_is_known),
+		TEST(what_nobody_has_watched),
 		TEST(slow_requests_that_cluster_are_noise),
 		TEST(noise_before_a_rollout_fades),
 		TEST(aa_fires_when_the_halves_differ),
