@@ -25,47 +25,70 @@ static inline __be16 bench_client_port(__u32 flow)
 	return bpf_htons(1024 + (flow & ((1u << BENCH_PORT_BITS) - 1)));
 }
 
-static inline void bench_write_transport(struct bench_frame *frame, struct bench_turn *turn)
+static inline struct bench_end bench_client_end(const struct bench_turn *turn)
+{
+	__u32 flow = bench_flow(turn);
+	struct bench_end end = { .address = bench_client(flow), .port = bench_client_port(flow) };
+
+	return end;
+}
+
+static inline void *bench_at(void *data, __u32 offset)
+{
+	return (char *)data + offset;
+}
+
+static inline void bench_write_transport(struct tcphdr *tcp, struct bench_turn *turn, __be16 far_port)
 {
 	__u32 round = turn->flow_bits >= 32 ? 0 : turn->number >> (turn->flow_bits & 31);
 
 	turn->number++;
+	tcp->source = turn->reply ? turn->port : far_port;
+	tcp->dest = turn->reply ? far_port : turn->port;
 	if (turn->udp)
 		return;
-	frame->tcp.seq = bpf_htonl(turn->seq + round * turn->seq_step);
-	frame->tcp.check = 0x1234;
+	tcp->seq = bpf_htonl(turn->seq + round * turn->seq_step);
+	tcp->check = 0x1234;
 }
 
-static inline bool bench_write_request(void *data, void *data_end, struct bench_turn *turn)
+static inline bool bench_write_ipv4(void *data, void *data_end, struct bench_turn *turn, struct bench_end far)
 {
 	struct bench_frame *frame = data;
-	__u32 flow = bench_flow(turn);
 
 	if ((void *)(frame + 1) > data_end)
 		return false;
+	frame->eth.h_proto = bpf_htons(ETH_P_IP);
+	frame->ip.ttl = 64;
 	frame->ip.check = 0x4321;
-	frame->ip.saddr = bench_client(flow);
-	frame->ip.daddr = turn->address;
-	frame->tcp.source = bench_client_port(flow);
-	frame->tcp.dest = turn->port;
-	bench_write_transport(frame, turn);
+	frame->ip.saddr = turn->reply ? turn->near[3] : far.address;
+	frame->ip.daddr = turn->reply ? far.address : turn->near[3];
+	bench_write_transport(bench_at(data, __builtin_offsetof(struct bench_frame, tcp)), turn, far.port);
 	return true;
 }
 
-static inline bool bench_write_reply(void *data, void *data_end, struct bench_turn *turn)
+static inline bool bench_write_ipv6(void *data, void *data_end, struct bench_turn *turn, struct bench_end far)
 {
-	struct bench_frame *frame = data;
-	__u32 flow = bench_flow(turn);
+	struct bench_frame6 *frame = data;
+	__be32 *source = bench_at(data, __builtin_offsetof(struct bench_frame6, ip.saddr)), *destination = source + 4;
+	__be32 *near, *other;
 
 	if ((void *)(frame + 1) > data_end)
 		return false;
-	frame->ip.check = 0x4321;
-	frame->ip.saddr = turn->address;
-	frame->ip.daddr = bench_client(flow);
-	frame->tcp.source = turn->port;
-	frame->tcp.dest = bench_client_port(flow);
-	bench_write_transport(frame, turn);
+	near = turn->reply ? source : destination;
+	other = turn->reply ? destination : source;
+	frame->eth.h_proto = bpf_htons(ETH_P_IPV6);
+	frame->ip.hop_limit = 64;
+	__builtin_memcpy(near, turn->near, sizeof(turn->near));
+	__builtin_memcpy(other, turn->far, sizeof(turn->far));
+	other[3] = far.address;
+	bench_write_transport(bench_at(data, __builtin_offsetof(struct bench_frame6, tcp)), turn, far.port);
 	return true;
+}
+
+/* False: the packet is too short for it. */
+static inline bool bench_write(void *data, void *data_end, struct bench_turn *turn, struct bench_end far)
+{
+	return turn->ipv6 ? bench_write_ipv6(data, data_end, turn, far) : bench_write_ipv4(data, data_end, turn, far);
 }
 
 #endif
