@@ -228,8 +228,18 @@ __u64 bench_passed(const struct bench *b)
 
 /* ---- loading -------------------------------------------------------------------------------------------------- */
 
-#define SHARE(b, name)                                                                                              \
-	bench_must(bpf_map__reuse_fd((b)->reply->maps.name, bpf_map__fd((b)->split->maps.name)), #name)
+/* As the pins see to in canaryd: a map of both is one. */
+static void share_maps(const struct bench *b)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, b->reply->obj) {
+		const struct bpf_map *there = bpf_object__find_map_by_name(b->split->obj, bpf_map__name(map));
+
+		if (there && !bpf_map__is_internal(map))
+			bench_must(bpf_map__reuse_fd(map, bpf_map__fd(there)), bpf_map__name(map));
+	}
+}
 
 static void open_reply(struct bench *b)
 {
@@ -237,22 +247,7 @@ static void open_reply(struct bench *b)
 	if (!b->reply)
 		die("opening the reply path", errno);
 	bpf_program__set_autoload(b->reply->progs.canary_reply, false);
-	SHARE(b, ports);
-	SHARE(b, services);
-	SHARE(b, splits);
-	SHARE(b, backends);
-	SHARE(b, backend_addresses);
-	SHARE(b, flows);
-	SHARE(b, version_stats);
-	SHARE(b, backend_stats);
-	SHARE(b, latency);
-	SHARE(b, backend_latency);
-	SHARE(b, reasons);
-	SHARE(b, control);
-	SHARE(b, breakers);
-	SHARE(b, syns);
-	SHARE(b, events);
-	SHARE(b, event_budget);
+	share_maps(b);
 	bench_must(bench_reply_bpf__load(b->reply), "loading the reply path");
 }
 
