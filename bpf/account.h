@@ -157,20 +157,24 @@ static __always_inline struct canary_flow_table *account_table(void)
 			account_of->name++;                                                                         \
 	} while (0)
 
-/* The flow of a guarded service that is on probation; NULL, and nothing looked up, where there has been no flood. */
-static __always_inline struct canary_flow *account_half_open(const struct canary_flow_key *key)
+/* Has a flow gone on probation of late? Where none has, nothing is looked up there. */
+static __always_inline bool account_in_flood(void)
 {
 	struct canary_control *settings = account_control();
 
-	return settings && *(volatile __u64 *)&settings->flood_ns ? bpf_map_lookup_elem(&half_open, key) : NULL;
+	return settings && *(volatile __u64 *)&settings->flood_ns;
+}
+
+/* The flow of a guarded service that is on probation. */
+static __always_inline struct canary_flow *account_half_open(const struct canary_flow_key *key)
+{
+	return account_in_flood() ? bpf_map_lookup_elem(&half_open, key) : NULL;
 }
 
 /* In a flood an unanswered SYN says nothing of the version. */
 static __always_inline bool account_is_flood(__u16 kind)
 {
-	struct canary_control *settings = account_control();
-
-	return kind == CANARY_COUNTER_syn_timeout && settings && *(volatile __u64 *)&settings->flood_ns;
+	return kind == CANARY_COUNTER_syn_timeout && account_in_flood();
 }
 
 /* The breaker that watches this flow: it does those of the present rollout's canary. NULL: none. */

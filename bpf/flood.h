@@ -26,16 +26,28 @@ static __always_inline bool flood_is_on(struct canary_flood *state, __u32 limit,
 }
 
 /*
+ * May a flow go on probation? In mode dsr the server is not heard, so that of datagrams, and of a stream whose beginning
+ * was not seen, nothing would ever be proven.
+ */
+static __always_inline bool flood_may_hold(const struct canary_flow *flow, bool syn)
+{
+	return syn || flow->mode != CANARY_MODE_DSR;
+}
+
+/*
  * Does this packet show that its sender has read what the server sent? A connection's acknowledges its SYN-ACK, within
- * 64 KiB, which who forges a source would have to guess; a client of datagrams sends again after an answer.
+ * 64 KiB, which who forges a source would have to guess; in mode dsr, where that is not seen, it has to go on from its
+ * own SYN. A client of datagrams sends again after an answer.
  */
 static __always_inline bool flood_is_proven(const struct canary_flow *flow, const struct packet *p)
 {
 	if (p->protocol == IPPROTO_UDP)
 		return flow->server_next != 0;
-	if (!(p->tcp_flags & TCP_ACK) || p->tcp_flags & TCP_RST || flow->server_next == 0)
+	if (!(p->tcp_flags & TCP_ACK) || p->tcp_flags & TCP_RST)
 		return false;
-	return flow->server_next - p->ack <= FLOW_RST_WINDOW;
+	if (flow->mode == CANARY_MODE_DSR)
+		return p->seq - flow->client_isn - 1 <= FLOW_RST_WINDOW;
+	return flow->server_next != 0 && flow->server_next - p->ack <= FLOW_RST_WINDOW;
 }
 
 #endif

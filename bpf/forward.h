@@ -44,8 +44,10 @@ struct forward_job {
 	__u32 network; /* offsets */
 	__u32 transport;
 	__u32 payload;
-	__u32 source_count; /* how many sources the flow's service has */
-	__u32 waits;        /* the probe whose source waits for the end of TIME_WAIT */
+	__u32 source_first; /* the flow's service's part of `sources` */
+	__u32 source_count;
+	__u32 waits;        /* the probe whose source can be taken over for want of a free one */
+	__u32 on_probation; /* its flow goes there: takes no source for good */
 	__u32 ingress;      /* the interface it came in on */
 	__u32 overhead;     /* by how much it becomes longer */
 	__u32 mode;         /* enum canary_mode */

@@ -147,6 +147,14 @@ struct {
 	__type(value, struct canary_flow);
 } half_open SEC(".maps");
 
+/* As `replies`, of flows in `half_open`. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAPS_HALF_OPEN);
+	__type(key, struct canary_reply_key);
+	__type(value, struct canary_flow_key);
+} half_open_replies SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, MAPS_SERVICES);

@@ -9,6 +9,7 @@
 #include "decide.h"
 
 #define NAT_PROBES 64 /* at 90 % of the sources taken one flow in a thousand finds none in so many */
+#define NAT_PROBES_ON_PROBATION 8 /* then it takes another's on probation: a flood is not to cost more than that */
 #define NAT_PORTS (CANARY_SOURCE_PORT_MAX - CANARY_SOURCE_PORT_MIN + 1)
 
 /* One of `count` addresses' ports, by number. */

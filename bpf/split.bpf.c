@@ -21,7 +21,7 @@
 #include "split_rescue.h"
 
 /* Where a packet without a flow goes. Returns 0 or a reason. */
-static __always_inline int split_decide(const struct canary_flow_key *key, struct split_found *found)
+static __always_inline int split_decide(const struct canary_flow_key *key, bool syn, struct split_found *found)
 {
 	struct canary_service *service = split_service(key);
 	enum canary_explain_source source;
@@ -38,7 +38,7 @@ static __always_inline int split_decide(const struct canary_flow_key *key, struc
 	found->source_count = service->source_count;
 	source = split_choose(key, service, view, found->now_ns, &found->opened);
 	found->chosen_by = source;
-	found->guarded = split_is_guarded(&found->opened, found->now_ns);
+	found->guarded = split_is_guarded(&found->opened, syn, found->now_ns);
 	return source == CANARY_EXPLAIN_NO_BACKEND ? CANARY_REASON_no_backend : 0;
 }
 
@@ -61,7 +61,7 @@ static __always_inline void split_account_replaced(const struct canary_flow *flo
 static __always_inline int split_find_syn(struct xdp_md *ctx, const struct canary_flow_key *key, const struct packet *p,
 					  struct split_found *found)
 {
-	int reason = split_decide(key, found);
+	int reason = split_decide(key, true, found);
 
 	if (!reason) {
 		telemetry_open(&found->opened, p, found->now_ns);
@@ -73,7 +73,7 @@ static __always_inline int split_find_syn(struct xdp_md *ctx, const struct canar
 		}
 	}
 	found->in_table = bpf_map_lookup_elem(&flows, key);
-	if (!found->in_table && found->guarded && !reason)
+	if (split_opens_held(found) && !reason)
 		split_open_held(key, p->seq, found);
 	if (!found->in_table)
 		return reason;
@@ -106,7 +106,7 @@ static __always_inline int split_find(struct xdp_md *ctx, const struct canary_fl
 	found->in_table = bpf_map_lookup_elem(&flows, key);
 	if (!found->in_table && split_is_held(key, p, found))
 		return 0;
-	return found->in_table ? 0 : split_decide(key, found);
+	return found->in_table ? 0 : split_decide(key, false, found);
 }
 
 /* The first payload bytes tell TLS and HTTP/2; looked at before the first request only. */

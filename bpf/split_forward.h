@@ -8,17 +8,20 @@
 
 #include "nat_table.h"
 #include "split_choose.h"
+#include "split_flood.h"
 #include "split_keep.h"
 
 /* For want of a source at the backend that was chosen: so many others of its version, at last one of the baseline. */
 #define SPLIT_OTHER_BACKENDS 3
 
-static __always_inline __u16 split_candidate(const struct forward_job *job, __u64 hash, __u32 i)
+static __always_inline __u16 split_candidate(const struct forward_job *job, __u32 i)
 {
 	struct canary_split_view *view;
+	__u64 hash;
 
 	if (i == 0)
 		return job->flow.backend;
+	hash = nat_hash(&job->key);
 	if (i <= SPLIT_OTHER_BACKENDS)
 		return split_backend_of(job->flow.version, hash + i);
 	view = split_view(job->flow.service);
@@ -28,12 +31,11 @@ static __always_inline __u16 split_candidate(const struct forward_job *job, __u6
 /* A source at one of the candidates. Returns as nat_find_source(). */
 static __always_inline int split_find_source(struct forward_job *job)
 {
-	__u64 hash = nat_hash(&job->key);
-	__u32 first = job->flow.source;
 	int r = -1;
 
+	job->source_first = job->flow.source;
 	for (__u32 i = 0; r < 0 && i <= SPLIT_OTHER_BACKENDS + 1; i++) {
-		__u16 index = split_candidate(job, hash, i);
+		__u16 index = split_candidate(job, i);
 		struct canary_backend *backend = index == CANARY_NONE ? NULL : split_backend(index);
 
 		if (!backend)
@@ -43,7 +45,7 @@ static __always_inline int split_find_source(struct forward_job *job)
 		if (job->flow.version != backend->version)
 			job->flow.fallback = 0;
 		job->flow.version = backend->version;
-		r = nat_find_source(job, hash, first);
+		r = nat_find_source();
 	}
 	return r;
 }
@@ -56,11 +58,18 @@ static __always_inline void split_count_reused(const struct canary_flow *flow)
 		TALLY(&tally, source_reused);
 }
 
+static __always_inline int split_insert(const struct forward_job *job)
+{
+	if (job->on_probation)
+		return split_hold(job);
+	return bpf_map_update_elem(&flows, &job->key, &job->flow, BPF_ANY) ? -1 : 0;
+}
+
 /*
- * Gives the flow of the job a source, and where `insert` says so, its place in the table. Returns 0 or a reason; -1
- * where the table took no entry. Verified by itself.
+ * Gives the flow of the job a source, on probation or for good, and where `insert` says so, its place in the table.
+ * Returns 0 or a reason; -1 where the table took no entry. Verified by itself.
  */
-__attribute__((noinline)) int split_open_fullnat(__u32 insert)
+__attribute__((noinline)) int split_open_fullnat(__u32 insert, __u32 on_probation)
 {
 	struct forward_job *job = forward_job();
 	int r;
@@ -69,12 +78,13 @@ __attribute__((noinline)) int split_open_fullnat(__u32 insert)
 		return CANARY_REASON_rewrite;
 	__builtin_memset(&job->reply, 0, sizeof(job->reply));
 	job->reply.flow = job->key;
+	job->on_probation = on_probation;
 	r = split_find_source(job);
 	if (r < 0)
 		return CANARY_REASON_source_exhausted;
-	if (r > 0)
+	if (r > 0 && !on_probation)
 		split_count_reused(&job->flow);
-	return insert && bpf_map_update_elem(&flows, &job->key, &job->flow, BPF_ANY) ? -1 : 0;
+	return insert ? split_insert(job) : 0;
 }
 
 /* Returns 0 or a reason. */
@@ -86,7 +96,7 @@ static __always_inline int split_take_source(struct forward_job *job, const stru
 	job->key = *key;
 	job->flow = found->opened;
 	job->source_count = found->source_count;
-	r = split_open_fullnat(syn);
+	r = split_open_fullnat(syn, split_opens_held(found));
 	if (r > 0)
 		return r;
 	found->inserted = syn && !r;
@@ -153,11 +163,12 @@ static __always_inline int split_prepare(struct xdp_md *ctx, const struct canary
 	split_note(job, key, p, found);
 	if (!found->opens)
 		return found->in_table ? split_job(job, split_way(found->in_table)) : CANARY_REASON_no_backend;
-	if (found->opened.mode == CANARY_MODE_FULLNAT) {
+	if (found->opened.mode == CANARY_MODE_FULLNAT && !found->held) {
 		reason = split_take_source(job, key, flow_is_syn(p), found);
 		if (reason)
 			return reason;
-		split_keep(ctx, key, found);
+		if (!split_opens_held(found))
+			split_keep(ctx, key, found);
 	}
 	return split_job(job, split_way(&found->opened));
 }

@@ -67,16 +67,16 @@ __noinline int split_icmp_to_client(void)
 {
 	struct maps_scratch *room = maps_scratch();
 	struct forward_job *job = forward_job();
-	struct canary_reply *reply;
+	const struct canary_flow_key *holder;
 	struct canary_flow *flow;
 
 	if (!room || !job)
 		return CANARY_REASON_not_service;
 	nat_reply_key_of_error(&job->reply_key, &room->icmp.error);
-	reply = bpf_map_lookup_elem(&replies, &job->reply_key);
-	if (!reply)
+	holder = nat_holder(&job->reply_key);
+	if (!holder)
 		return CANARY_REASON_not_service;
-	job->key = reply->flow;
+	job->key = *holder;
 	nat_reply_addresses(job);
 	split_icmp_job(job, &room->icmp.error);
 	flow = bpf_map_lookup_elem(&flows, &job->key);

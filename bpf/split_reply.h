@@ -138,7 +138,7 @@ __attribute__((noinline)) int split_make_syn(struct xdp_md *ctx)
 /* Where the baseline has no source left, the client is refused after all. */
 static __always_inline void split_turn_back(struct xdp_md *ctx)
 {
-	if (!split_refused() && !split_open_fullnat(true))
+	if (!split_refused() && !split_open_fullnat(true, false))
 		split_make_syn(ctx);
 }
 

@@ -47,16 +47,8 @@ static __always_inline void split_account_unanswered(const struct canary_flow_ke
 /* Whatever comes to that source is nobody's from now on. */
 static __always_inline void split_give_back_source(struct forward_job *job, const struct canary_flow *flow)
 {
-	struct canary_backend *backend = split_backend(flow->backend);
-	__u32 index = flow->source;
-	struct canary_source *source = bpf_map_lookup_elem(&sources, &index);
-
-	if (!backend || !source)
-		return;
-	nat_reply_key_to(&job->reply_key, &backend->endpoint);
-	__builtin_memcpy(job->reply_key.source, source->addr, sizeof(source->addr));
-	job->reply_key.source_port = flow->source_port;
-	bpf_map_delete_elem(&replies, &job->reply_key);
+	if (nat_aim_at(job, flow))
+		bpf_map_delete_elem(&replies, &job->reply_key);
 }
 
 /* Does the canary leave it unanswered, and can it go elsewhere? Then the job's flow is what it becomes: 1. */
@@ -101,7 +93,7 @@ static __always_inline void split_rescue(const struct canary_flow_key *key, __u8
 	if (!job)
 		return;
 	job->key = *key;
-	if (!split_unanswered(now_ns) || (mode == CANARY_MODE_FULLNAT && split_open_fullnat(false)))
+	if (!split_unanswered(now_ns) || (mode == CANARY_MODE_FULLNAT && split_open_fullnat(false, false)))
 		return;
 	split_move(now_ns);
 }

@@ -101,17 +101,6 @@ static void check_count(const struct config_service *service, struct config_prob
 			       config_mode_name(service->mode));
 }
 
-static void check_flood_limit(const struct config_service *service, uint32_t s, struct config_problems *problems)
-{
-	char path[CONFIG_PLACE_MAX];
-
-	if (!service->flood_limit || service->mode == CANARY_MODE_DNAT)
-		return;
-	snprintf(path, sizeof(path), "services[%u].flood_limit", s);
-	config_problem(problems, path, "mode %s has no flood guard (remove it, or write mode: dnat)",
-		       config_mode_name(service->mode));
-}
-
 static uint32_t count_sources(const struct config *config)
 {
 	uint32_t count = 0;
@@ -132,7 +121,6 @@ void config_rules_modes(struct config *config, struct config_problems *problems)
 	for (uint32_t s = 0; s < config->services_count; s++) {
 		struct config_service *service = &config->services[s];
 
-		check_flood_limit(service, s, problems);
 		snprintf(path, sizeof(path), "services[%u].source_addresses", s);
 		check_count(service, problems, path);
 		check_sources(config, service, s, problems);

@@ -93,6 +93,7 @@ static int prepare_maps(struct datapath *datapath, struct bpf_object *object, ch
 	} sizes[] = {
 		{ "flows", datapath->flows_max },
 		{ "half_open", datapath->flows_max / 4 },
+		{ "half_open_replies", datapath->flows_max / 4 },
 		{ "shadows", datapath->flows_max / 4 },
 		{ "capacities", datapath->versions_max },
 		{ "replies", datapath->flows_max },

@@ -20,7 +20,7 @@ struct sweep_bpf;
 #define DATAPATH_MAPS(X)                                                                                            \
 	X(ports) X(services) X(splits) X(cohorts) X(versions) X(backends) X(backend_addresses) X(maglev) X(flows)   \
 	X(version_stats) X(backend_stats) X(latency) X(backend_latency) X(active_flows) X(reasons) X(control)       \
-	X(breakers) X(half_open) X(floods) X(flow_table) X(capacities) X(sources) X(replies) X(shadow_rules) X(shadows) X(events)
+	X(breakers) X(half_open) X(half_open_replies) X(floods) X(flow_table) X(capacities) X(sources) X(replies) X(shadow_rules) X(shadows) X(events)
 
 struct datapath_map_fds {
 #define X(name) int name;

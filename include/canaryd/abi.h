@@ -244,7 +244,10 @@ struct canary_reply_key {
 	__u8 zero[3];
 };
 
-/* `replies`: whose reply it is. Made by the first request, so that no two flows have one source at a backend. */
+/*
+ * `replies`: whose reply it is. Made by the first request, so that no two flows have one source at a backend. Of flows on
+ * probation `half_open_replies` has the key alone.
+ */
 struct canary_reply {
 	struct canary_flow_key flow;
 	__u64 gone_ns;            /* the sweep found no such flow any more; 0: there it is, or it was not looked for */

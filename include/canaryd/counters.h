@@ -45,7 +45,7 @@
 	X(zero_windows, "packets in which the server advertised a window of zero")                                  \
 	X(rst_invalid, "resets outside the window: passed on, believed by no indicator")                            \
 	X(icmp_errors, "ICMP errors about flows, translated in either direction")                                    \
-	X(source_reused, "connections from a source port the backend may hold in TIME_WAIT: no other was free")     \
+	X(source_reused, "connections from a source port the backend may still hold: no other was free")            \
 	X(drained, "flows taken away when the drain of their backend reached its deadline")
 
 /* Why a packet was not steered. It was passed on untouched, always; but no_neighbour, too_big and shadow say what became of it. */

@@ -25,7 +25,7 @@ enum fixture_service { TCP4 = 0, TCP6 = 1, UDP4 = 2, UDP6 = 3, FIXTURE_SERVICES 
 #define FIXTURE_MAPS(X)                                                                                             \
 	X(ports) X(services) X(splits) X(cohorts) X(versions) X(backends) X(backend_addresses) X(maglev) X(flows)   \
 	X(version_stats) X(backend_stats) X(latency) X(backend_latency) X(active_flows) X(reasons) X(control)       \
-	X(breakers) X(half_open) X(floods) X(flow_table) X(capacities) X(events) X(event_budget) X(sources)         \
+	X(breakers) X(half_open) X(half_open_replies) X(floods) X(flow_table) X(capacities) X(events) X(event_budget) X(sources)         \
 	X(replies) X(scratch) X(fragments) X(syns) X(rescue_scratch)
 
 struct fixture {
@@ -92,7 +92,13 @@ void fixture_put_flow(const struct fixture *f, enum fixture_service service, uin
 void fixture_forget_flow(const struct fixture *f, enum fixture_service service, uint32_t client);
 unsigned fixture_count_flows(const struct fixture *f);
 
+/* New flows a second and CPU, beyond which the service's go on probation. */
+void fixture_set_flood_limit(const struct fixture *f, enum fixture_service service, uint32_t limit);
+/* As if that had been passed on every CPU: all of the service's new flows go on probation from now on. */
+void fixture_begin_flood(const struct fixture *f, enum fixture_service service);
+
 /* Sums over all CPUs. */
+struct canary_flow_table fixture_flow_table(const struct fixture *f);
 struct canary_counters fixture_version_stats(const struct fixture *f, uint16_t version, bool judged);
 struct canary_counters fixture_backend_stats(const struct fixture *f, uint16_t backend);
 struct canary_reasons fixture_reasons(const struct fixture *f);

@@ -80,14 +80,11 @@ void fullnat_set_mode(const struct fixture *f, enum fixture_service id, enum can
 	fixture_must(bpf_map_update_elem(f->services, &vip, &service, BPF_ANY), "services");
 }
 
-int fullnat_set_up(void **state)
+static void configure(const struct fixture *f)
 {
 	struct canary_ports ports;
-	struct fixture *f;
 	uint32_t b0 = if_nametoindex("b0"), c0 = if_nametoindex("c0");
 
-	fixture_set_up(state);
-	f = *state;
 	for (uint32_t i = 0; i < FULLNAT_SOURCES; i++) {
 		set_source(f, i, fullnat_sources4[i]);
 		set_source(f, FULLNAT_SOURCES + i, fullnat_sources6[i]);
@@ -101,6 +98,19 @@ int fullnat_set_up(void **state)
 	}
 	fixture_must(bpf_map_update_elem(bpf_map__fd(f->split->maps.outputs), &b0, &b0, BPF_ANY), "outputs");
 	fixture_must(bpf_map_update_elem(bpf_map__fd(f->split->maps.outputs), &c0, &c0, BPF_ANY), "outputs");
+}
+
+int fullnat_set_up(void **state)
+{
+	fixture_set_up(state);
+	configure(*state);
+	return 0;
+}
+
+int fullnat_set_up_crowded_table(void **state)
+{
+	fixture_set_up_crowded_table(state);
+	configure(*state);
 	return 0;
 }
 

@@ -14,6 +14,7 @@ extern const char *const fullnat_sources4[FULLNAT_SOURCES];
 /* cmocka's set-up of the group, and of each test. */
 int fullnat_network_set_up(void **state);
 int fullnat_set_up(void **state);
+int fullnat_set_up_crowded_table(void **state); /* as the fixture's */
 
 /* A line for the shell; fails the test where that fails. */
 void fullnat_command(const char *command);

@@ -84,6 +84,36 @@ struct canary_reasons fixture_reasons(const struct fixture *f)
 	return sum;
 }
 
+struct canary_flow_table fixture_flow_table(const struct fixture *f)
+{
+	struct canary_flow_table sum = { 0 };
+
+	add_over_cpus(f->flow_table, 0, &sum, WORDS(sum));
+	return sum;
+}
+
+void fixture_set_flood_limit(const struct fixture *f, enum fixture_service service, uint32_t limit)
+{
+	struct canary_split split;
+	uint32_t key = service;
+
+	fixture_must(bpf_map_lookup_elem(f->splits, &key, &split), "splits");
+	split.flood_limit = limit;
+	fixture_must(bpf_map_update_elem(f->splits, &key, &split, BPF_ANY), "splits");
+}
+
+void fixture_begin_flood(const struct fixture *f, enum fixture_service service)
+{
+	struct canary_flood cpus[CPUS_MAX] = { 0 };
+	uint32_t key = service;
+
+	fixture_set_flood_limit(f, service, 1);
+	assert_in_range(libbpf_num_possible_cpus(), 1, CPUS_MAX);
+	for (int i = 0; i < libbpf_num_possible_cpus(); i++)
+		cpus[i].until_ns = UINT64_MAX;
+	fixture_must(bpf_map_update_elem(f->floods, &key, cpus, BPF_ANY), "floods");
+}
+
 static uint64_t histogram_total(int map, uint32_t slot)
 {
 	struct canary_histogram sum = { 0 };

@@ -6,7 +6,6 @@
 #include "tests/bpf/fixture.h"
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <linux/bpf.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,32 +18,6 @@
 #define REAL 400
 #define FORGED 3000 /* three times what the crowded table holds */
 #define FIRST_FORGED 100000
-
-static void set_limit(const struct fixture *f, enum fixture_service service, uint32_t limit)
-{
-	struct canary_split split;
-	uint32_t key = service;
-
-	assert_int_equal(bpf_map_lookup_elem(f->splits, &key, &split), 0);
-	split.flood_limit = limit;
-	assert_int_equal(bpf_map_update_elem(f->splits, &key, &split, BPF_ANY), 0);
-}
-
-static struct canary_flow_table table_of(const struct fixture *f)
-{
-	struct canary_flow_table cpus[256], sum = { 0 };
-	uint32_t zero = 0;
-
-	assert_in_range(libbpf_num_possible_cpus(), 1, 256);
-	assert_int_equal(bpf_map_lookup_elem(f->flow_table, &zero, cpus), 0);
-	for (int i = 0; i < libbpf_num_possible_cpus(); i++) {
-		sum.inserted += cpus[i].inserted;
-		sum.removed += cpus[i].removed;
-		sum.probation += cpus[i].probation;
-		sum.promoted += cpus[i].promoted;
-	}
-	return sum;
-}
 
 static uint16_t syn(const struct fixture *f, enum fixture_service service, uint32_t client)
 {
@@ -74,18 +47,6 @@ static void flood(const struct fixture *f, enum fixture_service service, uint32_
 		syn(f, service, FIRST_FORGED + i);
 }
 
-static void guard_on(const struct fixture *f, enum fixture_service service)
-{
-	struct canary_flood cpus[256];
-	uint32_t key = service;
-
-	set_limit(f, service, LIMIT);
-	assert_int_equal(bpf_map_lookup_elem(f->floods, &key, cpus), 0);
-	for (int i = 0; i < libbpf_num_possible_cpus(); i++)
-		cpus[i].until_ns = UINT64_MAX;
-	assert_int_equal(bpf_map_update_elem(f->floods, &key, cpus, BPF_ANY), 0);
-}
-
 static unsigned present(const struct fixture *f, enum fixture_service service, uint32_t clients)
 {
 	unsigned count = 0;
@@ -105,7 +66,7 @@ static void test_unguarded(void **state)
 		connect_client(*state, TCP4, client);
 	flood(*state, TCP4, FORGED);
 	assert_true(present(*state, TCP4, REAL) < REAL);
-	assert_int_equal(table_of(*state).probation, 0);
+	assert_int_equal(fixture_flow_table(*state).probation, 0);
 }
 
 static void test_flood_evicts_nothing(void **state)
@@ -115,12 +76,12 @@ static void test_flood_evicts_nothing(void **state)
 	for (int s = TCP4; s <= TCP6; s++) {
 		for (uint32_t client = 0; client < REAL / 2; client++)
 			connect_client(f, s, client);
-		guard_on(f, s);
+		fixture_begin_flood(f, s);
 		flood(f, s, FORGED);
 	}
 	assert_int_equal(present(f, TCP4, REAL / 2) + present(f, TCP6, REAL / 2), REAL);
-	assert_int_equal(table_of(f).probation, 2 * FORGED);
-	assert_int_equal(table_of(f).inserted, REAL);
+	assert_int_equal(fixture_flow_table(f).probation, 2 * FORGED);
+	assert_int_equal(fixture_flow_table(f).inserted, REAL);
 }
 
 /* A real client in a flood: steered, answered, counted once, promoted by its acknowledgement, tracked from then on. */
@@ -133,7 +94,7 @@ static void test_real_client_in_a_flood(void **state)
 	struct canary_flow flow;
 	uint16_t backend;
 
-	guard_on(f, TCP4);
+	fixture_begin_flood(f, TCP4);
 	backend = connect_client(f, TCP4, 7);
 	assert_true(fixture_flow(f, TCP4, 7, &flow));
 	assert_int_equal(flow.backend, backend);
@@ -148,8 +109,8 @@ static void test_real_client_in_a_flood(void **state)
 	assert_int_equal(stats.http_2xx, 1);
 	assert_int_equal(stats.lost_track, 0);
 	assert_int_equal(fixture_latency_count(f, backend / 2, true, CANARY_LATENCY_TTFB), 1);
-	assert_int_equal(table_of(f).promoted, 1);
-	assert_int_equal(table_of(f).inserted, 1);
+	assert_int_equal(fixture_flow_table(f).promoted, 1);
+	assert_int_equal(fixture_flow_table(f).inserted, 1);
 }
 
 /* A retransmitted SYN stays on probation, a guessed acknowledgement too; a reset opens nothing. */
@@ -161,7 +122,7 @@ static void test_probation(void **state)
 	struct canary_flow flow;
 	uint16_t backend;
 
-	guard_on(f, TCP4);
+	fixture_begin_flood(f, TCP4);
 	backend = syn(f, TCP4, 7);
 	assert_int_equal(syn(f, TCP4, 7), backend);
 	assert_int_equal(fixture_version_stats(f, backend / 2, true).connections, 1);
@@ -170,8 +131,8 @@ static void test_probation(void **state)
 	ack.ack = 900000;
 	assert_int_equal(fixture_send(f, &ack), backend);
 	assert_false(fixture_flow(f, TCP4, 7, &flow));
-	assert_int_equal(table_of(f).probation, 1);
-	assert_int_equal(table_of(f).promoted, 0);
+	assert_int_equal(fixture_flow_table(f).probation, 1);
+	assert_int_equal(fixture_flow_table(f).promoted, 0);
 }
 
 /* Datagrams, and streams that were not seen to begin: promoted when the client goes on after an answer. */
@@ -183,8 +144,8 @@ static void test_without_syn(void **state)
 	struct canary_flow flow;
 	uint16_t backend;
 
-	guard_on(f, UDP4);
-	guard_on(f, TCP4);
+	fixture_begin_flood(f, UDP4);
+	fixture_begin_flood(f, TCP4);
 	backend = fixture_send(f, &datagram);
 	assert_int_equal(fixture_send(f, &datagram), backend);
 	assert_false(fixture_flow(f, UDP4, 3, &flow));
@@ -205,10 +166,10 @@ static void test_limit(void **state)
 {
 	struct fixture *f = *state;
 
-	set_limit(f, TCP4, LIMIT);
+	fixture_set_flood_limit(f, TCP4, LIMIT);
 	flood(f, TCP4, FORGED);
-	assert_true(table_of(f).probation > 0);
-	assert_true(table_of(f).inserted >= LIMIT);
+	assert_true(fixture_flow_table(f).probation > 0);
+	assert_true(fixture_flow_table(f).inserted >= LIMIT);
 	syn(f, TCP6, 1);
 	assert_int_equal(present(f, TCP6, 2), 1);
 }
@@ -223,7 +184,7 @@ static void test_table_full(void **state)
 	assert_int_equal(bpf_map_lookup_elem(f->control, &zero, &control), 0);
 	control.table_full = 1;
 	assert_int_equal(bpf_map_update_elem(f->control, &zero, &control, BPF_ANY), 0);
-	set_limit(f, TCP4, 1000000);
+	fixture_set_flood_limit(f, TCP4, 1000000);
 	syn(f, TCP4, 1);
 	syn(f, TCP6, 1);
 	assert_false(fixture_flow(f, TCP4, 1, &flow));

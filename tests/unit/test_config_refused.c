@@ -160,8 +160,6 @@ static const struct refusal refusals[] = {
 	{ MINIMAL "flow_table: 1000\n", "c.yaml:9: flow_table: \"1000\" is not a whole number from 1024 to 67108864" },
 	{ MINIMAL "    flood_limit: 1000000001\n",
 	  "c.yaml:9: services[0].flood_limit: \"1000000001\" is not a whole number from 0 to 1000000000" },
-	{ MINIMAL "    mode: fullnat\n    source_addresses: [10.0.0.8]\n    flood_limit: 100\n",
-	  "c.yaml:11: services[0].flood_limit: mode fullnat has no flood guard" },
 	{ MINIMAL "    flood_limit: -1\n",
 	  "c.yaml:9: services[0].flood_limit: \"-1\" is not a whole number from 0 to 1000000000" },
 	{ MINIMAL "        max_flows: many\n",

@@ -70,6 +70,38 @@ static void test_proof(void **state)
 	assert_true(proven(IPPROTO_UDP, 0, 0, 12));
 }
 
+/* In dsr no answer is seen: the client has to go on from its SYN. */
+static void test_proof_in_dsr(void **state)
+{
+	const struct canary_flow flow = { .mode = CANARY_MODE_DSR, .client_isn = 0xffffffff };
+	struct packet p = { .protocol = IPPROTO_TCP, .tcp_flags = TCP_ACK, .ack = 5001 };
+
+	(void)state;
+	assert_true(flood_is_proven(&flow, &p));
+	p.seq = FLOW_RST_WINDOW;
+	assert_true(flood_is_proven(&flow, &p));
+	p.seq = FLOW_RST_WINDOW + 1;
+	assert_false(flood_is_proven(&flow, &p));
+	p.seq = 0xffffffff;
+	assert_false(flood_is_proven(&flow, &p));
+	p.seq = 0;
+	p.tcp_flags = TCP_ACK | TCP_RST;
+	assert_false(flood_is_proven(&flow, &p));
+	p.tcp_flags = TCP_SYN;
+	assert_false(flood_is_proven(&flow, &p));
+}
+
+static void test_who_may_be_held(void **state)
+{
+	(void)state;
+	for (int mode = CANARY_MODE_DNAT; mode <= CANARY_MODE_DSR; mode++) {
+		const struct canary_flow flow = { .mode = mode };
+
+		assert_true(flood_may_hold(&flow, true));
+		assert_int_equal(flood_may_hold(&flow, false), mode != CANARY_MODE_DSR);
+	}
+}
+
 static bool swept(uint32_t server_next, uint32_t client_acked, uint64_t age_s)
 {
 	const struct sweep_limits limits = { 3 * S, 5 * S, 30 * S };
@@ -97,6 +129,8 @@ int main(void)
 		cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_full_table),
 		cmocka_unit_test(test_proof),
+		cmocka_unit_test(test_proof_in_dsr),
+		cmocka_unit_test(test_who_may_be_held),
 		cmocka_unit_test(test_never_finished),
 	};
 
