@@ -14,6 +14,7 @@
 #include "user/api_cohorts.h"
 #include "user/api_flow.h"
 #include "user/error.h"
+#include "user/metrics_daemon.h"
 #include "user/view.h"
 
 #define ROLLOUTS_SHOWN 50
@@ -63,6 +64,19 @@ static void get_health(struct api *api, const struct http_request *request, cons
 	(void)rest;
 	response->content_type = "text/plain";
 	response->body = strdup("ok\n");
+}
+
+static void get_metrics(struct api *api, const struct http_request *request, const char *rest,
+			struct http_response *response)
+{
+	bool protobuf = metrics_wants_protobuf(http_header(request, "Accept"));
+	struct metrics metrics = {};
+
+	(void)rest;
+	metrics_collect(&metrics, api->daemon);
+	response->content_type = protobuf ? METRICS_PROTOBUF_TYPE : METRICS_TEXT_TYPE;
+	response->body = (protobuf ? metrics_protobuf : metrics_text)(&metrics, &response->body_size);
+	metrics_deinit(&metrics);
 }
 
 static void get_config(struct api *api, const struct http_request *request, const char *rest,
@@ -434,6 +448,7 @@ static const struct route {
 	{ "GET", API_CONFIG, get_config, false },
 	{ "POST", API_DETACH, post_detach, false },
 	{ "GET", API_HEALTH, get_health, true },
+	{ "GET", API_METRICS, get_metrics, true },
 };
 
 static bool matches(const struct route *route, const char *path)

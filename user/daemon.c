@@ -131,7 +131,8 @@ static void renew_lease(struct daemon *daemon, uint64_t now_ns)
 {
 	const struct config_lease *lease = &daemon->config->lease;
 
-	datapath_set_lease(daemon->datapath, lease->on_expiry == CONFIG_ON_EXPIRY_HOLD ? 0 : now_ns + lease->s * 1e9);
+	daemon->lease_ns = lease->on_expiry == CONFIG_ON_EXPIRY_HOLD ? 0 : now_ns + lease->s * 1e9;
+	datapath_set_lease(daemon->datapath, daemon->lease_ns);
 }
 
 /* What comes of it is the rollout's: its tick finds the trip in the kernel, also where this event was lost. */
@@ -249,6 +250,7 @@ int daemon_new(struct config *config, sd_event *event, struct daemon **ret, char
 	daemon->event = event;
 	daemon->state_dir_lock = -1;
 	daemon->started_ns = daemon_monotonic_ns();
+	daemon->started_unix_s = daemon_unix_s();
 	read_boot_id(daemon);
 	r = open_clients(daemon, event, ret_error);
 	if (!r)
@@ -411,6 +413,7 @@ void daemon_tick(struct daemon *daemon)
 		tick_service(daemon, &daemon->services[s]);
 	daemon_tick_alerts(daemon);
 	daemon->tick_took_ns = daemon_monotonic_ns() - began_ns;
+	daemon->ticks.bucket[histogram_bucket(daemon->tick_took_ns / 1e9)]++;
 }
 
 int daemon_detach(struct daemon *daemon, char **ret_error)

@@ -68,6 +68,7 @@ struct daemon_service {
 	char warning[DAEMON_WARNING]; /* what is to be said with the last start; "": nothing */
 	daemon_started started;
 	void *started_context;
+	uint64_t decisions[POLICY_KINDS]; /* made since the daemon began */
 	struct sample sample; /* of the last tick */
 	struct record_decided decided[RECORD_DECIDED]; /* since then, for the record */
 	unsigned n_decided;
@@ -100,6 +101,9 @@ struct daemon {
 	uint64_t sweeps; /* finished */
 	struct capacity capacity;
 	uint64_t tick_took_ns; /* the last one */
+	struct histogram ticks; /* how long each took */
+	uint64_t lease_ns;     /* new flows may go to a canary until then (CLOCK_MONOTONIC); 0: for ever */
+	double started_unix_s;
 	uint64_t ahead_ns;     /* of the monotonic clock is the one that goes on in a suspended host */
 	uint64_t asleep_ns;    /* between the last two ticks */
 };

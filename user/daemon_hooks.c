@@ -39,6 +39,7 @@ static void on_decided(const struct rollout_view *view, const struct policy_deci
 	struct daemon_service *service = context;
 	struct hooks_message message = message_of(service, view, decision);
 
+	service->decisions[decision->kind]++;
 	if (!service->in_tick)
 		daemon_record_decided(service, view->id, decision->kind, decision->reason);
 	hooks_decided(service->hooks, &message);

@@ -145,6 +145,12 @@ int datapath_flow_table(const struct datapath *datapath, struct canary_flow_tabl
 int datapath_reasons(const struct datapath *datapath, struct canary_reasons *ret);
 
 /*
+ * The i-th map's name and the memory the kernel says it takes; tables within maglev and cohorts are not in theirs.
+ * -ERANGE: there is none any more; other errors: it cannot be told.
+ */
+int datapath_map_bytes(const struct datapath *datapath, size_t i, const char **ret_name, uint64_t *ret_bytes);
+
+/*
  * Walks the flow table once: timeouts are counted, ended flows removed. Takes some 100 ns an entry. Afterwards
  * datapath_active_flows() says what was found.
  */

@@ -3,6 +3,8 @@
 #include "user/datapath_internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -367,4 +369,40 @@ void datapath_on_event(struct datapath *datapath, void (*handle)(const struct ca
 {
 	datapath->on_event = handle;
 	datapath->on_event_context = context;
+}
+
+/* ---- memory ------------------------------------------------------------------------------------------------- */
+
+static int read_memlock(int fd, uint64_t *ret)
+{
+	char path[64], line[128];
+	int r = -ENODATA;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	while (r && fgets(line, sizeof(line), file))
+		if (sscanf(line, "memlock: %" SCNu64, ret) == 1)
+			r = 0;
+	fclose(file);
+	return r;
+}
+
+int datapath_map_bytes(const struct datapath *datapath, size_t i, const char **ret_name, uint64_t *ret_bytes)
+{
+	const struct {
+		const char *name;
+		int fd;
+	} maps[] = {
+#define X(map_name) { #map_name, datapath->map.map_name },
+		DATAPATH_MAPS(X)
+#undef X
+	};
+
+	if (i >= sizeof(maps) / sizeof(*maps))
+		return -ERANGE;
+	*ret_name = maps[i].name;
+	return read_memlock(maps[i].fd, ret_bytes);
 }

@@ -30,6 +30,7 @@ enum finding_verdict {
 	FINDING_FAIL,
 	FINDING_INCONCLUSIVE,
 	FINDING_ERROR,
+	FINDING_VERDICTS,
 };
 
 enum finding_unit {
@@ -58,6 +59,7 @@ enum finding_state {
 	FINDING_STATE_UNREACHABLE,
 	FINDING_STATE_TIMEOUT,
 	FINDING_STATE_UNAVAILABLE, /* it cannot be measured here */
+	FINDING_STATES,
 };
 
 /* What an indicator has to say beside its evidence, the least first. */

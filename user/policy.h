@@ -59,6 +59,7 @@ enum policy_phase {
 	POLICY_STEP,
 	POLICY_BAKE,
 	POLICY_ENDED,
+	POLICY_PHASES,
 };
 
 enum policy_status {
@@ -70,6 +71,7 @@ enum policy_status {
 	POLICY_ABORTED,
 	POLICY_UNDONE,    /* promoted, and taken back by an operator */
 	POLICY_COMPLETED, /* never to be promoted, and its time is over */
+	POLICY_STATUSES,
 };
 
 /* Why a rollout is held. Every cause but MANUAL, FAILED and OTHER lifts itself when it is over. The words are saved. */
@@ -88,6 +90,7 @@ enum policy_held {
 	POLICY_HELD_BLACKOUT, /* a blackout window is open */
 	POLICY_HELD_ALERT,    /* others report that the canary is a security problem; lifts when that is resolved */
 	POLICY_HELD_BACKENDS, /* no backend of the canary gets new flows; lifts when one does */
+	POLICY_HELD_CAUSES,
 };
 
 /* Plain data; all of it is to be saved. */
@@ -123,6 +126,7 @@ enum policy_kind {
 	POLICY_NOTE, /* nothing was decided: something to be told with the decisions */
 	POLICY_UNDO,     /* the baseline from before the promotion is the baseline again */
 	POLICY_COMPLETE, /* the end of a rollout that is never promoted */
+	POLICY_KINDS,
 };
 
 /* What a decision's value and bound are: evidence, or what an SLI measures. */

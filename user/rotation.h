@@ -24,6 +24,7 @@ enum rotation_state {
 	ROTATION_EJECTED,   /* by its flows */
 	ROTATION_DRAINING,  /* by an operator: it has flows left */
 	ROTATION_DRAINED,   /* it has none */
+	ROTATION_STATES,
 };
 
 struct rotation_drain {

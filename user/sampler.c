@@ -212,8 +212,8 @@ static void update_quantiles(struct series *series, const struct reading *readin
 		series->last_quantile_ns = now_ns;
 	}
 	first = &series->quantile[series->n_quantile > QUANTILE_MARKS ? series->n_quantile % QUANTILE_MARKS : 0];
-	series->view.ttfb = reading->ttfb;
-	series->view.connect = reading->connect;
+	series->view.ttfb = series->view.ttfb_ever = reading->ttfb;
+	series->view.connect = series->view.connect_ever = reading->connect;
 	forward = histogram_subtract(&series->view.ttfb, &first->ttfb);
 	forward = histogram_subtract(&series->view.connect, &first->connect) && forward;
 	if (!forward)

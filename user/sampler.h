@@ -31,6 +31,8 @@ struct sampler_version_view {
 	struct canary_counters judged;   /* of those opened in the present rollout or since the last one */
 	struct histogram ttfb;           /* of the last 60 s */
 	struct histogram connect;
+	struct histogram ttfb_ever; /* cumulative, of all flows */
+	struct histogram connect_ever;
 	double rate;             /* attempts per second over the last 10 s; NAN before there is a difference */
 	double connections_rate; /* flows opened per second over the last 10 s */
 	uint64_t active_flows;

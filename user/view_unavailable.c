@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 #include <stddef.h>
+#include <string.h>
 
 /* What needs the reply; the latencies are null by themselves. */
 static const char *const needs_reply[] = {
@@ -35,6 +36,22 @@ static void append(json_t *list, const char *const *names, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		json_array_append_new(list, json_string(names[i]));
+}
+
+static bool is_one_of(const char *name, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(names[i], name))
+			return true;
+	return false;
+}
+
+bool view_is_available(const struct config_service *config, const char *name)
+{
+	if (config->mode != CANARY_MODE_DSR)
+		return true;
+	return !is_one_of(name, needs_reply, COUNT(needs_reply)) &&
+	       (config->protocol != IPPROTO_UDP || !is_one_of(name, needs_acknowledgement, COUNT(needs_acknowledgement)));
 }
 
 void view_unavailable(json_t *service, const struct config_service *config)

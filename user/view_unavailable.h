@@ -4,6 +4,7 @@
 #define CANARYD_VIEW_UNAVAILABLE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "user/config.h"
 
@@ -12,5 +13,8 @@
  * counters of its versions and backends.
  */
 void view_unavailable(json_t *service, const struct config_service *config);
+
+/* Whether the service's mode lets that be seen: a counter of abi.h, "ttfb_seconds" or "connect_seconds". */
+bool view_is_available(const struct config_service *config, const char *name);
 
 #endif

@@ -113,6 +113,7 @@
  * GET  /v1/config                    the running configuration, as YAML that canaryd -c accepts
  * POST /v1/detach                    takes the programs off the interfaces and the pins away; the daemon ends
  * GET  /healthz                      "ok"
+ * GET  /metrics                      for Prometheus: its text format, or delimited protobuf where Accept prefers that
  *
  * Errors: status 400 (the request is wrong), 403, 404, 405, 409 (not in this state), 413, 500, 503 with
  *   {error: {code, message, mend}}
@@ -131,6 +132,7 @@
 #define API_CONFIG "/v1/config"
 #define API_DETACH "/v1/detach"
 #define API_HEALTH "/healthz"
+#define API_METRICS "/metrics"
 
 /* rollout.state */
 #define API_STATE_RUNNING "running"         /* judged, moving */
