@@ -52,7 +52,8 @@ BENCH_OBJS := $(patsubst %.c,$(B)/%.o,$(filter-out %.bpf.c,$(wildcard tools/benc
 REFEREE_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tools/referee/*.c))
 BENCH_BPF := $(patsubst tools/bench/%.bpf.c,$(B)/%.skel.h,$(wildcard tools/bench/*.bpf.c))
 MAN_PAGES := $(patsubst tools/man/%.scd.in,$(B)/man/%,$(wildcard tools/man/*.scd.in))
-MONITORING := $(wildcard tools/grafana/*.json tools/prometheus/*.yml tools/prometheus/*.yaml)
+DASHBOARDS := $(B)/grafana/executive.json $(B)/grafana/oncall.json $(B)/grafana/debug.json
+MONITORING := $(DASHBOARDS) tools/prometheus/canaryd.rules.yaml
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 BPF_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/bpf/test_*.c))
 BPF_FIXTURE := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bpf/fixture*.c))
@@ -144,6 +145,13 @@ $(B)/doc/canaryd.yaml: $(B)/canaryctl
 $(B)/doc/canaryd.service: tools/systemd/canaryd.service.in FORCE
 	$(Q)mkdir -p $(@D)
 	$(Q)sed 's,@sbindir@,$(PREFIX)/sbin,' $< > $@
+$(B)/grafana/%.json: tools/grafana/dashboards.jsonnet
+	$(call say,JSONNET,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)jsonnet -e "(import '$<')['$*.json']" > $@
+## dashboards: Grafana's into build/grafana/
+dashboards: bootstrap-deb
+	$(Q)$(MAKE) --no-print-directory $(DASHBOARDS)
 ## man: the manual into build/man/; man -l build/man/canaryd.8
 man: bootstrap-deb
 	$(Q)$(MAKE) --no-print-directory manual
@@ -157,7 +165,7 @@ INSTALLED = $(B)/canaryd:$(PREFIX)/sbin/canaryd:755 $(B)/canaryctl:$(PREFIX)/bin
 	$(foreach name,canaryd canaryctl,tools/completion/$(name):$(PREFIX)/share/bash-completion/completions/$(name):644) \
 	$(B)/doc/canaryd.yaml:$(PREFIX)/share/doc/canaryd/examples/canaryd.yaml:644 \
 	$(B)/doc/runbooks.html:$(PREFIX)/share/doc/canaryd/runbooks.html:644 \
-	$(foreach file,$(MONITORING),$(file):$(patsubst tools/%,$(PREFIX)/share/canaryd/%,$(file)):644)
+	$(foreach file,$(MONITORING),$(file):$(PREFIX)/share/canaryd/$(patsubst $(B)/%,%,$(patsubst tools/%,%,$(file))):644)
 ## install: programs, unit, manual, completion below PREFIX (/usr/local), staged below DESTDIR; uninstall takes them away
 install: bootstrap-deb
 	$(Q)$(MAKE) --no-print-directory install-files
@@ -204,7 +212,7 @@ $(B)/tests/fuzz/%: tests/fuzz/%.c $(B)/libuser-fuzz.a
 test: bootstrap-test
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run $(RING)
-tests: programs manual lab $(B)/referee $(UNIT_TESTS) $(BPF_TESTS) $(if $(wildcard tests/fuzz/fuzz_*.c),$(FUZZERS))
+tests: programs manual $(DASHBOARDS) lab $(B)/referee $(UNIT_TESTS) $(BPF_TESTS) $(if $(wildcard tests/fuzz/fuzz_*.c),$(FUZZERS))
 lab: $(LAB_BINS) $(LAB_BPF) $(B)/lab-clock.so
 
 ## lint: the rooms and the direction of includes, shell scripts, names and sizes
@@ -241,5 +249,5 @@ help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 	@echo; echo 'Variables: V=1 (commands), DEBUG=1 (-O0), SANITIZE=1 (ASan, UBSan), RING=lint|unit|bpf|referee|e2e|fuzz|kernels (make test)'
 
-.PHONY: all programs man manual install install-files uninstall deb FORCE test tests lab lint kernels demo bench referee clean help
+.PHONY: all programs dashboards man manual install install-files uninstall deb FORCE test tests lab lint kernels demo bench referee clean help
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
