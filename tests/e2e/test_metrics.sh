@@ -72,6 +72,18 @@ test_counts() {
 	check_equal "and so do the native ones" "$(query 9091 'histogram_count(sum(canaryd_ttfb_seconds))')" "[\"$total\"]"
 }
 
+# By its own name, or as a value of a label.
+test_every_counter() {
+	local name missing=
+	scrape >"$LAB_DIR/metrics"
+	for name in $(checkout '.versions[0].counters | keys[]'); do
+		grep -q "^canaryd_${name}_total{.*version=\"v1\"" "$LAB_DIR/metrics" ||
+			grep -qE "version=\"v1\",(class|reason|when)=\"(${name}|${name#http_}|${name#abort_})\"" "$LAB_DIR/metrics" ||
+			missing+="$name "
+	done
+	check_equal "no counter is left out" "$missing" ""
+}
+
 # The whole is what the last minute was: status has the middle of the bucket that the quantile is in.
 test_quantiles() {
 	local version q native shown
@@ -123,5 +135,6 @@ load --to "$LAB_VIP4:80" --rate 200 --duration 6 --requests-per-connection 2
 test_queries
 test_counts
 test_quantiles
+test_every_counter
 test_no_client_in_labels
 plan
