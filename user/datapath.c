@@ -87,36 +87,12 @@ static bool is_unpinned(const char *map)
 
 static int prepare_maps(struct datapath *datapath, struct bpf_object *object, char **ret_error)
 {
-	const struct {
-		const char *name;
-		uint32_t entries;
-	} sizes[] = {
-		{ "flows", datapath->flows_max },
-		{ "half_open", datapath->flows_max / 4 },
-		{ "half_open_replies", datapath->flows_max / 4 },
-		{ "shadows", datapath->flows_max / 4 },
-		{ "capacities", datapath->versions_max },
-		{ "replies", datapath->flows_max },
-		{ "versions", datapath->versions_max },
-		{ "maglev", datapath->versions_max },
-		{ "version_stats", datapath->versions_max * CANARY_STATS_SLOTS },
-		{ "latency", datapath->versions_max * CANARY_STATS_SLOTS * CANARY_LATENCIES },
-		{ "backends", datapath->backends_max },
-		{ "backend_addresses", datapath->backends_max },
-		{ "backend_stats", datapath->backends_max },
-		{ "active_flows", datapath->backends_max },
-		{ "backend_latency", datapath->backends_max * CANARY_LATENCIES },
-	};
 	char path[DATAPATH_PATH];
 	struct bpf_map *map;
 	int r;
 
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-		map = bpf_object__find_map_by_name(object, sizes[i].name);
-		if (map)
-			bpf_map__set_max_entries(map, sizes[i].entries);
-	}
 	bpf_object__for_each_map(map, object) {
+		datapath_size_map(map, datapath->flows_max, datapath->versions_max, datapath->backends_max);
 		if (bpf_map__is_internal(map) || is_unpinned(bpf_map__name(map)))
 			continue;
 		map_pin_path(datapath, bpf_map__name(map), path);
@@ -153,16 +129,42 @@ static int load_object(struct datapath *datapath, struct bpf_object *object, con
 	return r ? explain_load_failure(r, what, ret_error) : 0;
 }
 
-static int load_objects(struct datapath *datapath, char **ret_error)
+static int open_objects(struct datapath *datapath)
 {
-	int r;
-
 	datapath->split = split_bpf__open();
 	datapath->reply = reply_bpf__open();
 	datapath->ingress = ingress_bpf__open();
 	datapath->sweep = sweep_bpf__open();
-	if (!datapath->split || !datapath->reply || !datapath->ingress || !datapath->sweep)
-		return error_set(ret_error, -errno, "cannot open the BPF objects: %m");
+	return datapath->split && datapath->reply && datapath->ingress && datapath->sweep ? 0 : -errno;
+}
+
+int datapath_open_objects(struct datapath **ret, struct bpf_object *ret_objects[DATAPATH_OBJECTS])
+{
+	struct datapath *datapath = calloc(1, sizeof(*datapath));
+	int r;
+
+	if (!datapath)
+		return -ENOMEM;
+	datapath->lock = -1;
+	r = open_objects(datapath);
+	if (r) {
+		datapath_close(datapath);
+		return r;
+	}
+	ret_objects[0] = datapath->split->obj;
+	ret_objects[1] = datapath->reply->obj;
+	ret_objects[DATAPATH_OBJECT_INGRESS] = datapath->ingress->obj;
+	ret_objects[3] = datapath->sweep->obj;
+	*ret = datapath;
+	return 0;
+}
+
+static int load_objects(struct datapath *datapath, char **ret_error)
+{
+	int r = open_objects(datapath);
+
+	if (r)
+		return error_set(ret_error, r, "cannot open the BPF objects: %s", strerror(-r));
 	r = load_object(datapath, datapath->split->obj, "split", ret_error);
 	if (!r)
 		r = load_object(datapath, datapath->reply->obj, "reply", ret_error);

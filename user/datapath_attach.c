@@ -16,14 +16,6 @@
 
 #include "user/error.h"
 
-#ifndef BPF_TCX_EGRESS
-#define ATTACH_TCX_INGRESS ((enum bpf_attach_type)46) /* linux 6.6; Debian 12's headers are older */
-#define ATTACH_TCX_EGRESS ((enum bpf_attach_type)47)
-#else
-#define ATTACH_TCX_INGRESS BPF_TCX_INGRESS
-#define ATTACH_TCX_EGRESS BPF_TCX_EGRESS
-#endif
-
 #define CLSACT_PRIORITY 0xca
 #define CLSACT_HANDLE 1
 
@@ -120,8 +112,8 @@ struct tc_hook {
 	enum bpf_tc_attach_point clsact;
 };
 
-static const struct tc_hook egress = { "tcx", "egress", ATTACH_TCX_EGRESS, BPF_TC_EGRESS };
-static const struct tc_hook ingress = { "ingress", "ingress", ATTACH_TCX_INGRESS, BPF_TC_INGRESS };
+static const struct tc_hook egress = { "tcx", "egress", DATAPATH_TCX_EGRESS, BPF_TC_EGRESS };
+static const struct tc_hook ingress = { "ingress", "ingress", DATAPATH_TCX_INGRESS, BPF_TC_INGRESS };
 
 static int attach_clsact(const struct tc_hook *at, int program_fd, unsigned ifindex)
 {

@@ -62,6 +62,23 @@ struct datapath {
 #define DATAPATH_PINS(X)                                                                                            \
 	DATAPATH_MAPS(X) X(event_budget) X(scratch) X(fragments) X(syns) X(rescue_scratch)
 
+/* How a link to tc says where: since linux 6.6; Debian 12's headers are older. */
+#ifndef BPF_TCX_EGRESS
+#define DATAPATH_TCX_INGRESS ((enum bpf_attach_type)46)
+#define DATAPATH_TCX_EGRESS ((enum bpf_attach_type)47)
+#else
+#define DATAPATH_TCX_INGRESS BPF_TCX_INGRESS
+#define DATAPATH_TCX_EGRESS BPF_TCX_EGRESS
+#endif
+
+/* Opens the objects, without loading them, in a datapath that can do nothing but be closed. */
+#define DATAPATH_OBJECTS 4
+#define DATAPATH_OBJECT_INGRESS 2
+int datapath_open_objects(struct datapath **ret, struct bpf_object *ret_objects[DATAPATH_OBJECTS]);
+
+/* datapath_plan.c: gives a map the size it has to have, before it is loaded. */
+void datapath_size_map(struct bpf_map *map, uint32_t flows, uint32_t versions, uint32_t backends);
+
 /* datapath_attach.c: attaches to one interface, or adopts the pinned links; a failure undoes what this call did. */
 int datapath_attach(struct datapath *datapath, const char *name, struct datapath_interface *ret, char **ret_error);
 void datapath_attach_undo(const struct datapath *datapath, const struct datapath_interface *interface);

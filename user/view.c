@@ -5,6 +5,7 @@
 #include <math.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "user/rollout_json.h"
 #include "user/view_backends.h"
@@ -437,6 +438,8 @@ json_t *view_status(struct daemon *daemon)
 	for (size_t s = 0; s < daemon->n_services; s++)
 		json_array_append_new(services, view_service(&daemon->services[s]));
 	set(object, "version", json_string(CANARYD_VERSION));
+	set(object, "pid", json_integer(getpid()));
+	set(object, "abi", json_integer(CANARY_ABI));
 	set(object, "uptime_s", json_real((daemon_monotonic_ns() - daemon->started_ns) / 1e9));
 	set(object, "tick_s", json_real(daemon->config->tick_ms / 1e3));
 	set(object, "tick_took_s", json_real(daemon->tick_took_ns / 1e9));

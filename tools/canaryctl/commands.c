@@ -6,6 +6,7 @@
 
 #include "judge_options.h"
 #include "run.h"
+#include "user/config.h"
 
 static const struct command_option status_options[] = {
 	{ "watch", 'w', NULL, "redraw every second until interrupted" },
@@ -69,6 +70,11 @@ static const struct command_option drain_options[] = {
 	{ "deadline", 0, "TIME", "flows that are open after so long (90, 15m, 2h) are taken away (default: none ever)" },
 	{ "wait", 'w', NULL, "until it has no flows left; an interrupted wait leaves the drain going on" },
 	{ "force", 0, NULL, "also the last backend of the baseline" },
+	{ 0 },
+};
+
+static const struct command_option doctor_options[] = {
+	{ "config", 'c', "FILE", "a configuration, instead of canaryd's own (without canaryd: " CONFIG_PATH_DEFAULT ")" },
 	{ 0 },
 };
 
@@ -187,6 +193,11 @@ const struct command commands[] = {
 	  "plan of a configuration, the policy takes its own. Exit code: 0 promotable, 7 rolled back, 8 undecided; 1 where a "
 	  "line is not understood, after what came before it; a last line that was cut off is named, and no error.",
 	  replay_options, run_replay },
+	{ "doctor", "", 0, 0, "what keeps canaryd from its work, and the mend",
+	  "Looks at the kernel, the interfaces, the configuration, the daemon if there is one, memory, disk and clocks, and "
+	  "connects to every backend, hook, SLI and receiver of alerts that the configuration names. Changes nothing; a part "
+	  "of it needs root. Exit code: 1 where there is a problem, 0 also with warnings.",
+	  doctor_options, run_doctor },
 	{ "detach", "", 0, 0, "take canaryd off the interfaces and end it",
 	  "Nothing is steered any more: packets to a service's address go wherever the host sends them.",
 	  detach_options, run_detach },
