@@ -13,48 +13,14 @@
 #include "user/api_backends.h"
 #include "user/api_cohorts.h"
 #include "user/api_flow.h"
+#include "user/api_readers.h"
 #include "user/error.h"
-#include "user/metrics_daemon.h"
 #include "user/view.h"
 
 #define ROLLOUTS_SHOWN 50
 #define BACKENDS_MAX 256
 
 /* ---- routes ------------------------------------------------------------------------------------------------- */
-
-/* A receiver's URL may be a secret: scheme and host are left of it. */
-static json_t *origin_of(const char *url)
-{
-	const char *host = strstr(url, "://") + 3, *at;
-	size_t length = strcspn(host, "/?#");
-
-	at = memrchr(host, '@', length);
-	if (at) {
-		length -= at + 1 - host;
-		host = at + 1;
-	}
-	return json_sprintf("%.*s://%.*s", (int)strcspn(url, ":"), url, (int)length, host);
-}
-
-static void hide_urls(json_t *status)
-{
-	json_t *receiver;
-	size_t i;
-
-	json_array_foreach(json_object_get(json_object_get(status, "alerts"), "receivers"), i, receiver)
-		json_object_set_new(receiver, "url", origin_of(json_string_value(json_object_get(receiver, "url"))));
-}
-
-static void get_status(struct api *api, const struct http_request *request, const char *rest,
-		       struct http_response *response)
-{
-	json_t *status = view_status(api->daemon);
-
-	(void)rest;
-	if (request->read_only)
-		hide_urls(status);
-	api_answer(response, 200, status);
-}
 
 static void get_health(struct api *api, const struct http_request *request, const char *rest,
 		       struct http_response *response)
@@ -64,19 +30,6 @@ static void get_health(struct api *api, const struct http_request *request, cons
 	(void)rest;
 	response->content_type = "text/plain";
 	response->body = strdup("ok\n");
-}
-
-static void get_metrics(struct api *api, const struct http_request *request, const char *rest,
-			struct http_response *response)
-{
-	bool protobuf = metrics_wants_protobuf(http_header(request, "Accept"));
-	struct metrics metrics = {};
-
-	(void)rest;
-	metrics_collect(&metrics, api->daemon);
-	response->content_type = protobuf ? METRICS_PROTOBUF_TYPE : METRICS_TEXT_TYPE;
-	response->body = (protobuf ? metrics_protobuf : metrics_text)(&metrics, &response->body_size);
-	metrics_deinit(&metrics);
 }
 
 static void get_config(struct api *api, const struct http_request *request, const char *rest,
@@ -402,6 +355,9 @@ static void get_service(struct api *api, const struct http_request *request, con
 
 	if (!service)
 		api_answer_no_service(response, name ?: "");
+	else if (slash && request->read_only && !strncmp(slash, "/cohorts/", strlen("/cohorts/")))
+		api_answer_error(response, 403, "forbidden", "clients' networks are not for everybody to read (ask on the Unix "
+				 "socket)");
 	else if (slash && !strncmp(slash, "/cohorts", strlen("/cohorts")))
 		api_cohorts(api, request, rest, response);
 	else if (!slash || strcmp(slash, "/traffic"))
@@ -434,7 +390,7 @@ static const struct route {
 	void (*handle)(struct api *, const struct http_request *, const char *rest, struct http_response *);
 	bool everybody; /* may read it, by TCP: no secrets of the configuration, no work for the kernel */
 } routes[] = {
-	{ "GET", API_STATUS, get_status, true },
+	{ "GET", API_STATUS, api_status, true },
 	{ "GET", API_ROLLOUTS, get_rollouts, true },
 	{ "GET", API_ROLLOUTS "/", get_rollout, true },
 	{ "POST", API_ROLLOUTS, post_rollouts, false },
@@ -448,7 +404,7 @@ static const struct route {
 	{ "GET", API_CONFIG, get_config, false },
 	{ "POST", API_DETACH, post_detach, false },
 	{ "GET", API_HEALTH, get_health, true },
-	{ "GET", API_METRICS, get_metrics, true },
+	{ "GET", API_METRICS, api_metrics, true },
 };
 
 static bool matches(const struct route *route, const char *path)

@@ -3,6 +3,7 @@
 #ifndef CANARYD_USER_API_H
 #define CANARYD_USER_API_H
 
+#include "user/api_kept.h"
 #include "user/daemon.h"
 #include "user/http.h"
 
@@ -10,9 +11,13 @@ struct api {
 	struct daemon *daemon;
 	void (*on_detached)(void *context); /* the data plane is gone: the daemon is to end */
 	void *context;
+	struct api_kept status, text, protobuf; /* for everybody */
 };
 
 /* An http_handler; `context` is a struct api. */
 void api_handle(const struct http_request *request, struct http_response *response, void *context);
+
+/* Frees what was kept for readers. */
+void api_deinit(struct api *api);
 
 #endif

@@ -180,7 +180,7 @@ static struct outcome run(struct config *config, const char *path)
 	else
 		r = daemon_new(config, program.event, &program.daemon, &error);
 	if (!r) {
-		program.api = (struct api){ program.daemon, on_detached, &program };
+		program.api = (struct api){ .daemon = program.daemon, .on_detached = on_detached, .context = &program };
 		log_start(program.daemon);
 		say_ready(&program);
 		outcome.started = true;
@@ -194,6 +194,7 @@ static struct outcome run(struct config *config, const char *path)
 	http_free(program.http);
 	for (size_t i = 0; i < CONFIG_LISTEN_MAX; i++)
 		http_free(program.readers[i]);
+	api_deinit(&program.api);
 	daemon_free(program.daemon);
 	sd_event_source_unref(program.tick);
 	sd_event_unref(program.event);

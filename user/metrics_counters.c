@@ -199,21 +199,42 @@ static void collect_versions(struct metrics *metrics, const struct daemon *daemo
 
 /* ---- backends ----------------------------------------------------------------------------------------------- */
 
-static void each_backend(struct metrics *metrics, const struct daemon *daemon, const void *what,
-			 void (*visit)(struct metrics *, const struct daemon_service *, const struct rotation_entry *,
-				       const struct sampler_backend_view *, const void *what))
+/* Both are in the order of the configuration: the next one is nearly always it. */
+static const struct rotation_entry *find_entry(const struct rotation *rotation, size_t *next, const char *address)
+{
+	for (size_t tries = 0; tries < rotation->n; tries++) {
+		const struct rotation_entry *entry = &rotation->entries[(*next)++ % rotation->n];
+
+		if (!strcmp(entry->address, address))
+			return entry;
+	}
+	return NULL;
+}
+
+typedef void (*visit_backend)(struct metrics *metrics, const struct daemon_service *service,
+			      const struct rotation_entry *entry, const struct sampler_backend_view *view, const void *what);
+
+static void each_backend_of(struct metrics *metrics, const struct daemon_service *service,
+			    const struct inventory_version *version, size_t *next, const void *what, visit_backend visit)
+{
+	const struct sampler_version_view *view = sampler_view(service->sampler, version->name);
+
+	for (size_t b = 0; b < version->n_backends; b++) {
+		const struct rotation_entry *entry = find_entry(service->rotation, next, version->backends[b].address);
+
+		if (entry)
+			visit(metrics, service, entry, &view->backends[b], what);
+	}
+}
+
+static void each_backend(struct metrics *metrics, const struct daemon *daemon, const void *what, visit_backend visit)
 {
 	for (size_t s = 0; s < daemon->n_services; s++) {
 		const struct daemon_service *service = &daemon->services[s];
+		size_t next = 0;
 
-		for (size_t i = 0; i < service->rotation->n; i++) {
-			const struct rotation_entry *entry = &service->rotation->entries[i];
-			const struct sampler_backend_view *view = sampler_backend(service->sampler, entry->version,
-										  entry->address);
-
-			if (view)
-				visit(metrics, service, entry, view, what);
-		}
+		for (size_t v = 0; v < service->inventory->n_versions; v++)
+			each_backend_of(metrics, service, &service->inventory->versions[v], &next, what, visit);
 	}
 }
 

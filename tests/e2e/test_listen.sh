@@ -48,6 +48,7 @@ test_reading() {
 
 test_nothing_else() {
 	answers 403 GET /v1/config
+	answers 403 GET /v1/services/checkout/cohorts/office
 	answers 403 GET '/v1/flow?service=checkout&client=192.0.2.100:4000'
 	answers 405 POST /v1/rollouts -d '{"service": "checkout"}'
 	answers 405 POST /v1/services/checkout/abort -d ''

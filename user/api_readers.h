@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What everybody may read, again and again: the whole view, and the metrics. Private to api*.c. */
+#ifndef CANARYD_API_READERS_H
+#define CANARYD_API_READERS_H
+
+#include "user/api.h"
+
+/* GET of API_STATUS and of API_METRICS. */
+void api_status(struct api *api, const struct http_request *request, const char *rest, struct http_response *response);
+void api_metrics(struct api *api, const struct http_request *request, const char *rest, struct http_response *response);
+
+#endif
