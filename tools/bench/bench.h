@@ -24,7 +24,7 @@ struct bench {
 	struct bench_reply_bpf *reply;
 	enum canary_mode mode; /* of what is sent to */
 	bool ipv6;
-	int rounds;         /* how often everything is measured */
+	int rounds;         /* how often what many flows cost is measured */
 	__u64 next_client;  /* the number of the first client that never was seen */
 };
 

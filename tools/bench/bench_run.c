@@ -14,7 +14,9 @@
 #include <string.h>
 
 #define NEW_FLOWS 8192
+#define NEW_ROUNDS 11 /* few enough for all that they open to find room */
 #define SHORT 10000 /* packets a run: of one flow, in less than a turn on the CPU */
+#define SHORT_ROUNDS 55
 #define LONG 50000  /* of 65,536 flows: most of them */
 #define NEVER 1e9 /* ns */
 
@@ -165,10 +167,9 @@ void bench_establish(const struct bench *b, unsigned bits)
 
 /* ---- rounds --------------------------------------------------------------------------------------------------- */
 
-/* As many packets in all, in more rounds where they are short. */
 static int rounds_of(const struct bench *b, unsigned bits)
 {
-	return bits == ONE ? b->rounds * (LONG / SHORT) : b->rounds;
+	return bits == ONE ? SHORT_ROUNDS : b->rounds;
 }
 
 static uint32_t packets(unsigned bits)
@@ -286,7 +287,7 @@ struct result bench_measure_new(struct bench *own, const struct bench *b, enum b
 	struct shot shot = opening(service);
 	struct rounds rounds = no_rounds;
 
-	for (int i = 0; i < b->rounds; i++, own->next_client += NEW_FLOWS)
+	for (int i = 0; i < NEW_ROUNDS; i++, own->next_client += NEW_FLOWS)
 		add_round(&rounds, b, ONE, shoot(own, &shot, own->next_client, NEW_FLOWS, false),
 			  shoot(own, &shot, own->next_client, NEW_FLOWS, true));
 	return result_of(&rounds);
@@ -305,7 +306,7 @@ struct result bench_measure_new_and_bare(struct bench *own, const struct bench *
 	struct rounds rounds = no_rounds, bare = no_rounds;
 	struct shot shot = opening(TCP);
 
-	for (int i = 0; i < b->rounds; i++, own->next_client += 2 * NEW_FLOWS) {
+	for (int i = 0; i < NEW_ROUNDS; i++, own->next_client += 2 * NEW_FLOWS) {
 		double with = shoot(own, &shot, own->next_client, NEW_FLOWS, false);
 		double inserted = insert(own);
 		double twin = shoot(own, &shot, own->next_client, NEW_FLOWS, true);
