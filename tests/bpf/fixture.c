@@ -237,6 +237,7 @@ static void load(struct fixture *f, enum table table)
 	f->split = split_bpf__open();
 	assert_non_null(f->split);
 	bpf_map__set_max_entries(f->split->maps.flows, table_entries[table]);
+	bpf_map__set_max_entries(f->split->maps.half_open_replies, 2 << 16); /* all sources of an address, without evicting */
 	if (table == TABLE_SMALL)
 		bpf_map__set_type(f->split->maps.flows, BPF_MAP_TYPE_HASH);
 	fixture_must(split_bpf__load(f->split), "split.bpf.o");

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -78,6 +79,18 @@ void fullnat_set_mode(const struct fixture *f, enum fixture_service id, enum can
 	fixture_must(bpf_map_lookup_elem(f->services, &vip, &service), "services");
 	service.mode = mode;
 	fixture_must(bpf_map_update_elem(f->services, &vip, &service, BPF_ANY), "services");
+}
+
+/* A table of zeros. */
+void fullnat_use_one_backend(struct fixture *f)
+{
+	uint32_t baseline = TCP4 * 2, zero = 0;
+	int inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "maglev_table", sizeof(zero), sizeof(canary_maglev), 1, NULL);
+
+	assert_true(inner >= 0);
+	fixture_must(bpf_map_update_elem(f->maglev, &baseline, &inner, BPF_ANY), "maglev");
+	close(inner);
+	fixture_set_split(f, TCP4, 0, FIXTURE_GENERATION);
 }
 
 static void configure(const struct fixture *f)

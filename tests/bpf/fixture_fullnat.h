@@ -22,6 +22,9 @@ void fullnat_command(const char *command);
 /* Gives the service so many sources. */
 void fullnat_set(const struct fixture *f, enum fixture_service service, uint8_t count);
 
+/* Sends all flows of TCP4 to backend 0. */
+void fullnat_use_one_backend(struct fixture *f);
+
 /* Gives the service another mode. */
 void fullnat_set_mode(const struct fixture *f, enum fixture_service service, enum canary_mode mode);
 

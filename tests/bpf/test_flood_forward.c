@@ -188,8 +188,8 @@ static void test_real_client_in_a_flood(void **state)
 	}
 }
 
-/* Every source of the first address is on probation at this backend. */
-static void take_all(const struct fixture *f, uint16_t backend)
+/* Every source of the first address is on probation at backend 0. */
+static void take_all(const struct fixture *f)
 {
 	struct canary_endpoint source = packet_endpoint(fullnat_sources4[0], IPPROTO_TCP);
 	struct canary_flow_key other = { .client_port = 1 };
@@ -198,16 +198,9 @@ static void take_all(const struct fixture *f, uint16_t backend)
 		struct canary_reply_key key;
 
 		source.port = htons(port);
-		key = reply_key(backend, &source);
+		key = reply_key(0, &source);
 		fixture_must(bpf_map_update_elem(f->half_open_replies, &key, &other, BPF_ANY), "half_open_replies");
 	}
-}
-
-/* One address, and all flows at its baseline's backends. */
-static void use_one_address(struct fixture *f)
-{
-	fullnat_set(f, TCP4, 1);
-	fixture_set_split(f, TCP4, 0, FIXTURE_GENERATION);
 }
 
 /* Where a flood has all sources one of its own gives way: to a client in it, and to who needs no probation. */
@@ -216,18 +209,17 @@ static void test_taken_over(void **state)
 	struct packet_spec syn = fixture_request(TCP4, 8, SYN, 1000, "");
 	struct canary_endpoint source;
 	struct fixture *f = *state;
-	uint16_t backend;
 
-	use_one_address(f);
+	fullnat_set(f, TCP4, 1);
+	fullnat_use_one_backend(f);
 	fixture_begin_flood(f, TCP4);
 	expect_redirected(f, &syn); /* the flood is known of */
-	take_all(f, 0);
-	take_all(f, 1);
-	backend = connect_client(f, TCP4, 7, &source);
-	assert_true(owned_by(f, backend, &source, 7));
+	take_all(f);
+	assert_int_equal(connect_client(f, TCP4, 7, &source), 0);
+	assert_true(owned_by(f, 0, &source, 7));
 	fixture_set_flood_limit(f, TCP4, 0);
-	backend = connect_client(f, TCP4, 9, &source);
-	assert_true(owned_by(f, backend, &source, 9));
+	assert_int_equal(connect_client(f, TCP4, 9, &source), 0);
+	assert_true(owned_by(f, 0, &source, 9));
 	assert_int_equal(fixture_version_stats(f, TCP4 * 2, true).source_reused, 1);
 	assert_int_equal(fixture_reasons(f).source_exhausted, 0);
 }

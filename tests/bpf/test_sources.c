@@ -10,7 +10,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -94,17 +93,6 @@ static void test_given_back(void **state)
 	assert_int_not_equal(bpf_map_lookup_elem(f->replies, &key, &reply), 0);
 }
 
-/* A table of zeros: all of the version's flows go to backend 0. */
-static void set_one_backend(const struct fixture *f, uint32_t version)
-{
-	uint32_t zero = 0;
-	int inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "maglev_table", sizeof(zero), sizeof(canary_maglev), 1, NULL);
-
-	assert_true(inner >= 0);
-	fixture_must(bpf_map_update_elem(f->maglev, &version, &inner, BPF_ANY), "maglev");
-	close(inner);
-}
-
 /* A hundred thousand flows at one backend, over two addresses: no two of them have one source. */
 #define MANY 100000
 static void test_many(void **state)
@@ -112,8 +100,7 @@ static void test_many(void **state)
 	uint8_t *taken = calloc(FULLNAT_SOURCES << 16, 1);
 	struct fixture *f = *state;
 
-	set_one_backend(f, TCP4 * 2);
-	fixture_set_split(f, TCP4, 0, FIXTURE_GENERATION);
+	fullnat_use_one_backend(f);
 	for (uint32_t client = 0; client < MANY; client++) {
 		struct packet_spec spec = fixture_request(TCP4, client, SYN, 1000, "");
 		struct canary_endpoint source;
