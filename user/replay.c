@@ -18,6 +18,7 @@
 
 #define RISE 1.001 /* a weight this many times the step's begins another */
 #define SMALLEST 1e-9
+#define ENOUGH_SAMPLES 1000.0 /* to know by which buckets a record counts */
 
 struct replay {
 	struct replay_options options;
@@ -323,13 +324,49 @@ static bool is_promotable(const struct replay *r)
 	return wait == POLICY_WAIT_NOT || wait == POLICY_WAIT_MANUAL;
 }
 
+/*
+ * Whether the record's buckets are so wide at the baseline's q-quantile that none ends between it and what promotion has
+ * to exclude: what is slower than the one is then always slower than the other, too.
+ */
+static bool is_coarse(const struct replay *r, double q, double *ret_from_s, double *ret_to_s)
+{
+	const struct past *past = judge_baseline(r->judge).past;
+	unsigned tau, last;
+
+	if (past->samples < ENOUGH_SAMPLES || !past_quantile_bucket(past, q, &tau))
+		return false;
+	*ret_from_s = histogram_upper_s(tau);
+	*ret_to_s = *ret_from_s * (1 + r->options.judge.delta_promotion);
+	last = histogram_edge_at_most(*ret_to_s);
+	while (last > tau && past->latency[last] == 0)
+		last--;
+	return last == tau;
+}
+
+static bool say_coarse(const struct replay *r, char reason[FINDING_REASON])
+{
+	char from[32], to[32], share[32];
+	double from_s, to_s;
+	unsigned sli = FINDING_ERRORS;
+
+	if (policy_rules_wait(&r->plan, &r->state, &r->finding, &sli) != POLICY_WAIT_EVIDENCE || sli != FINDING_LATENCY)
+		return false;
+	if (!is_coarse(r, 0.5, &from_s, &to_s) && !is_coarse(r, 0.95, &from_s, &to_s))
+		return false;
+	snprintf(reason, FINDING_REASON, "latency: no bucket of the record ends between %s and %s, so that it cannot show that "
+		 "the canary is not slower by %s (record finer ones, or give a larger --delta-promotion)",
+		 finding_print_duration(from, sizeof(from), from_s), finding_print_duration(to, sizeof(to), to_s),
+		 finding_print_share(share, sizeof(share), r->options.judge.delta_promotion));
+	return true;
+}
+
 static void say_undecided(const struct replay *r, char reason[FINDING_REASON])
 {
 	if (r->state.phase == POLICY_ENDED)
 		snprintf(reason, FINDING_REASON, "%s", r->state.reason);
 	else if (r->state.status == POLICY_HELD && r->state.held != POLICY_HELD_MANUAL)
 		snprintf(reason, FINDING_REASON, "held: %.240s", r->state.reason);
-	else
+	else if (!say_coarse(r, reason))
 		policy_print_waiting(&r->plan, &r->state, &r->finding, reason);
 }
 

@@ -186,6 +186,41 @@ static void a_record_says_where_its_rollouts_begin(void **state)
 	assert_int_equal(outcome(x), REPLAY_PROMOTABLE);
 }
 
+/* Into the buckets that many a metrics library has. */
+static void coarsen(struct histogram *h)
+{
+	static const double edge_s[] = { 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10 };
+	struct histogram coarse = { 0 };
+
+	for (unsigned b = 0, e = 0; b < CANARY_HISTOGRAM_BUCKETS; b++) {
+		while (e < 10 && histogram_upper_s(b) > edge_s[e])
+			e++;
+		coarse.bucket[histogram_bucket(edge_s[e])] += h->bucket[b];
+	}
+	*h = coarse;
+}
+
+static void buckets_too_wide_to_decide_by_are_named(void **state)
+{
+	struct fixture *x = *state;
+	struct replay_decision decisions[REPLAY_DECISIONS];
+	char reason[FINDING_REASON];
+	double t;
+
+	x->traffic.latency = 1;
+	strcpy(x->record->baseline, "v1");
+	strcpy(x->record->canary, "v2");
+	for (unsigned i = 0; i < 300; i++) {
+		traffic_tick(&x->traffic, &x->record->sample);
+		coarsen(&x->record->sample.baseline.ttfb);
+		coarsen(&x->record->sample.canary.ttfb);
+		x->record->t += x->traffic.tick_s;
+		replay_tick(x->replay, x->record, decisions);
+	}
+	assert_int_equal(replay_outcome(x->replay, &t, reason), REPLAY_UNDECIDED);
+	assert_non_null(strstr(reason, "latency: no bucket of the record ends between"));
+}
+
 /* A hook that thinks about it, says no for a while, and then yes. */
 static enum consent_verdict ask(const struct policy_decision *move, struct finding *f, void *context)
 {
@@ -324,6 +359,7 @@ int main(void)
 		TEST(a_rise_of_the_weight_is_a_step),
 		TEST(a_plan_is_gone_through),
 		TEST(a_record_says_where_its_rollouts_begin),
+		TEST(buckets_too_wide_to_decide_by_are_named),
 		TEST(the_same_decisions_as_the_daemon_at_the_same_ticks),
 	};
 
