@@ -45,6 +45,7 @@ void regression_excuse(const struct regression_lately *lately, const struct regr
 	bool all = burst->kappa >= REGRESSION_NO_EXCUSE;
 
 	ret->stalls = burst->stalls;
+	ret->ln_lasting = NULL;
 	ret->factor = fmin(most, fmax(1, (burst->kappa + lately->canary_y) / (burst->kappa + allowed)));
 	for (int k = 0; k < K; k++) {
 		double r = sequential_alternative(k + 1);
@@ -127,7 +128,10 @@ void regression_ratio(struct regression *r, double margin, const struct regressi
 			add_sudden(r, k, (y_c * excuse->ln_ratio[k] - y * (log(boundary * ratio * n_c + n_b) - ln_null)) /
 					 phi->sudden, crowd);
 	}
-	sequential_ratio(&r->lasting, SEQUENTIAL_WORSE, margin, phi->lasting, c);
+	if (excuse->ln_lasting)
+		sequential_ratio_against(&r->lasting, excuse->ln_lasting, margin, phi->lasting, c);
+	else
+		sequential_ratio(&r->lasting, SEQUENTIAL_WORSE, margin, phi->lasting, c);
 }
 
 void regression_single(struct regression *r, double p0, const struct regression_phi *phi,

@@ -60,6 +60,7 @@ struct regression_phi {
 /* The excuse that `lately` gives the tick to come. */
 struct regression_excuse {
 	bool stalls;
+	const double *ln_lasting;              /* the alternatives of `lasting`, SEQUENTIAL_ALTERNATIVES; NULL: the usual ones */
 	double factor;                         /* ≥ 1: the boundary is so many times higher */
 	double ratio[SEQUENTIAL_ALTERNATIVES]; /* the alternatives, in boundaries; 0: not weighed */
 	double ln_ratio[SEQUENTIAL_ALTERNATIVES];

@@ -69,6 +69,18 @@ void sequential_ratio(struct sequential *s, enum sequential_side side, double ma
 	}
 }
 
+void sequential_ratio_against(struct sequential *s, const double ln_ratio[K], double margin, double phi,
+			      const struct sequential_counts *c)
+{
+	double n_c = margin * (double)c->canary_n, share = n_c / (n_c + (double)c->baseline_n);
+	double y_c = (double)c->canary_y, y = y_c + (double)c->baseline_y;
+
+	if (c->canary_n == 0 || c->baseline_n == 0 || y == 0)
+		return;
+	for (unsigned k = 0; k < K; k++)
+		s->ln_s[k] += (y_c * ln_ratio[k] - y * log1p(share * expm1(ln_ratio[k]))) / phi;
+}
+
 void sequential_single(struct sequential *s, enum sequential_side side, double p0, double phi, uint64_t y, uint64_t n)
 {
 	for (int k = 1; k <= K; k++) {

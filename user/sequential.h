@@ -60,6 +60,10 @@ double sequential_restart(struct sequential *s);
 void sequential_ratio(struct sequential *s, enum sequential_side side, double margin, double phi,
 		      const struct sequential_counts *c);
 
+/* The same with other alternatives: e^ln_ratio[k] times the boundary, each on the side that is meant. */
+void sequential_ratio_against(struct sequential *s, const double ln_ratio[SEQUENTIAL_ALTERNATIVES], double margin, double phi,
+			      const struct sequential_counts *c);
+
 /* A tick of one count, against p ≤ p0 (WORSE) or p ≥ p0 (BETTER). */
 void sequential_single(struct sequential *s, enum sequential_side side, double p0, double phi, uint64_t y, uint64_t n);
 

@@ -62,6 +62,25 @@ static void the_single_process_has_its_value(void **state)
 	assert_near(sequential_ln_e(&s), -0.128635478);
 }
 
+static void other_alternatives_are_weighed_the_same_way(void **state)
+{
+	const struct sequential_counts c = { 48, 3, 951, 7 };
+	double usual[SEQUENTIAL_ALTERNATIVES];
+	struct sequential a, b;
+
+	(void)state;
+	for (int k = 0; k < SEQUENTIAL_ALTERNATIVES; k++)
+		usual[k] = log(sequential_alternative(k + 1));
+	sequential_init(&a);
+	sequential_init(&b);
+	sequential_ratio(&a, SEQUENTIAL_WORSE, 1.5, 1.3, &c);
+	sequential_ratio_against(&b, usual, 1.5, 1.3, &c);
+	for (int k = 0; k < SEQUENTIAL_ALTERNATIVES; k++)
+		assert_near(b.ln_s[k], a.ln_s[k]);
+	sequential_ratio_against(&b, usual, 1, 1, &(struct sequential_counts){ 0, 0, 951, 7 });
+	assert_near(b.ln_s[0], a.ln_s[0]); /* one-sided: skipped */
+}
+
 static void phi_divides_the_increments(void **state)
 {
 	struct sequential once, twice;
@@ -230,6 +249,7 @@ int main(void)
 		cmocka_unit_test(the_ratio_process_has_its_value),
 		cmocka_unit_test(the_late_process_has_its_value),
 		cmocka_unit_test(the_single_process_has_its_value),
+		cmocka_unit_test(other_alternatives_are_weighed_the_same_way),
 		cmocka_unit_test(phi_divides_the_increments),
 		cmocka_unit_test(evidence_begins_at_one),
 		cmocka_unit_test(one_sided_ticks_are_skipped),
