@@ -120,8 +120,8 @@ static int read_ttfb(const json_t *ttfb, const char *version, const struct recor
 {
 	struct record_place place = { version, "ttfb" };
 	const json_t *pair;
-	uint64_t count;
-	unsigned bucket;
+	uint64_t count = 0;
+	unsigned bucket = 0;
 	size_t i;
 
 	if (!ttfb || json_is_null(ttfb))
