@@ -360,6 +360,8 @@ static void get_service(struct api *api, const struct http_request *request, con
 				 "socket)");
 	else if (slash && !strncmp(slash, "/cohorts", strlen("/cohorts")))
 		api_cohorts(api, request, rest, response);
+	else if (slash && !strcmp(slash, "/latency"))
+		api_answer(response, 200, view_latency(service));
 	else if (!slash || strcmp(slash, "/traffic"))
 		api_answer_error(response, 405, "method", "this route does not take that method (see include/canaryd/api.h)");
 	else

@@ -11,6 +11,7 @@
 json_t *view_status(struct daemon *daemon);
 json_t *view_rollout(const struct daemon_service *service); /* json_null() where there has been none */
 json_t *view_traffic(const struct daemon_service *service);
+json_t *view_latency(const struct daemon_service *service); /* the versions' distributions of the last 60 s */
 
 /* From the journal; `with_decisions` is what `rollout why` reads. *ret is a new reference; errors are the journal's. */
 int view_rollouts(struct daemon *daemon, const char *service, size_t limit, json_t **ret);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A service's traffic, as a plan is held against it. */
+/* A service's traffic, as a plan is held against it, and how long its versions take. */
 #include "user/view.h"
 
 #include <math.h>
@@ -37,4 +37,29 @@ json_t *view_traffic(const struct daemon_service *service)
 			 "error_ratio", t.error_share, "p50_s", rollout_json_number(plan_traffic_quantile_s(&t, 0.50)), "p95_s",
 			 rollout_json_number(plan_traffic_quantile_s(&t, 0.95)), "phi", t.phi, "phi_latency", phi_latency(&t),
 			 "samples", t.samples, "ttfb", ttfb(&t));
+}
+
+static json_t *buckets(const struct histogram *h)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < CANARY_HISTOGRAM_BUCKETS; i++)
+		if (h->bucket[i] > 0)
+			json_array_append_new(list, json_pack("[o, I]", rollout_json_number(histogram_upper_s(i)),
+							      (json_int_t)h->bucket[i]));
+	return list;
+}
+
+json_t *view_latency(const struct daemon_service *service)
+{
+	json_t *versions = json_array();
+
+	for (size_t v = 0; v < service->inventory->n_versions; v++) {
+		const char *name = service->inventory->versions[v].name;
+		const struct sampler_version_view *sampled = sampler_view(service->sampler, name);
+
+		json_array_append_new(versions, json_pack("{s:s, s:o, s:o}", "name", name, "ttfb", buckets(&sampled->ttfb),
+							  "connect", buckets(&sampled->connect)));
+	}
+	return json_pack("{s:s, s:o}", "service", service->config->name, "versions", versions);
 }

@@ -101,6 +101,8 @@
  * GET  /v1/services/NAME/traffic     {watched_s, rate, error_ratio, p50_s, p95_s, phi, phi_latency: [p50, p95, p99],
  *                                    samples, ttfb: [[upper_seconds|null, share], …]}: what a plan is held against. All but
  *                                    watched_s are null while no traffic has been seen for a few seconds
+ * GET  /v1/services/NAME/latency     {service, versions: [{name, ttfb: [[upper_seconds|null, count], …], connect: …}]}: the
+ *                                    distributions of the last 60 s, 32 buckets an octave, empty ones left out
  * GET  /v1/flow?service=NAME&client=ADDR:PORT
  *                                    {service, client, position, share, source: "flow"|"hash"|"no_backend"|"lease"|"breaker"|"capacity",
  *                                    version|null, backend|null, epoch, canary_threshold,

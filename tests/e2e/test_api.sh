@@ -25,6 +25,8 @@ test_requests() {
 	answers 200 GET /v1/status
 	answers 200 GET /v1/config
 	answers 200 GET '/v1/rollouts?service=checkout'
+	answers 200 GET /v1/services/checkout/latency
+	answers 404 GET /v1/services/shop/latency
 	answers 404 GET /v1/wings
 	answers 404 GET /
 	answers 404 GET '/v1/rollouts?service=shop'
@@ -48,6 +50,20 @@ test_requests() {
 	answers 400 POST /v1/rollouts --data-binary "@$LAB_DIR/fits"
 	check_equal "what is no HTTP does not disturb it" "$(printf 'wings\r\n\r\n' | timeout 5 curl -s --unix-socket "$LAB_SOCKET" \
 		telnet://localhost >/dev/null; ask GET /healthz)" 200
+}
+
+# On a terminal it goes on until a key ends it, into a pipe it is one look.
+top_on_a_terminal() {
+	local screen=$LAB_DIR/screen
+	{ lab_wait_for 20 "top to draw" grep -aqF '[checkout]' "$screen"; printf q; } |
+		timeout 60 script -qefc "stty rows 12 cols 50; '$LAB_BUILD/canaryctl' --socket '$LAB_SOCKET' top" "$screen" >/dev/null
+}
+
+test_top() {
+	check "top into a pipe: one look" grep -qF '[checkout]' <(lab_ctl top)
+	check_exit "top of a service there is not" 1 lab_ctl top shop
+	check_exit "top on a terminal ends by a key" 0 top_on_a_terminal
+	check "and leaves the terminal as it was" grep -aqF $'\033[?1049l' "$LAB_DIR/screen"
 }
 
 flow_is_open() { [ "$(lab_ctl flow "${LAB_CLIENTS4[0]}:$1" checkout -j | jq -r .source)" = flow ]; }
@@ -110,6 +126,7 @@ test_readiness() {
 checkout_up api
 cp "$LAB_BUILD/canaryctl" "$LAB_DIR/" # where another user can run it
 test_requests
+test_top
 test_flow
 test_peers
 test_exit_codes

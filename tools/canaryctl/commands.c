@@ -115,6 +115,9 @@ const struct command commands[] = {
 	{ "status", "[SERVICE]", 0, 1, "what runs, how well, and how far a rollout is",
 	  "Rates are of the last 10 s, latencies of the last 60 s. A percentage in brackets is of the attempts.",
 	  status_options, run_status },
+	{ "top", "[SERVICE]", 0, 1, "watch a service move: split, latencies, evidence",
+	  "A look a second. Keys: q ends, left and right go to another service, space freezes. Not on a terminal, it prints one look.",
+	  NULL, run_top },
 	{ "rollout start", "SERVICE", 1, 1, "release a version",
 	  "Sends a growing share of new flows to the canary while it is no worse than the baseline. Refused, with exit code "
 	  "1 and nothing changed, where a step cannot reach a verdict at the traffic that is measured. With --wait the "

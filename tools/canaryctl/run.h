@@ -7,6 +7,7 @@ struct call;
 struct ctl;
 
 int run_status(struct ctl *ctl, const struct call *call);
+int run_top(struct ctl *ctl, const struct call *call);
 int run_rollout_start(struct ctl *ctl, const struct call *call);
 int run_rollout_status(struct ctl *ctl, const struct call *call);
 /* pause, resume, promote, abort, undo: the verb is the command's last word. */

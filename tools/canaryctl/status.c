@@ -2,26 +2,16 @@
 /* canaryctl status, once or again and again. */
 #include "run.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "canaryd/api.h"
 #include "command.h"
 #include "ctl.h"
+#include "screen.h"
 #include "status_view.h"
-
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int signal)
-{
-	(void)signal;
-	interrupted = 1;
-}
 
 /* The answer with only the service `name` left in it. */
 static int narrow(struct ctl *ctl, json_t *status, const char *name)
@@ -76,66 +66,47 @@ static char *frame(struct ctl *ctl, const struct call *call, int *ret_code)
 	return text;
 }
 
-static unsigned lines_of(int fd)
+static bool goes_on(int code)
 {
-	struct winsize size = { 0 };
-
-	return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_row > 2 ? size.ws_row : 24;
+	return code == API_EXIT_OK || code == API_EXIT_UNREACHABLE;
 }
 
-/* Over the frame before, clearing as it goes, so nothing flickers; what does not fit is named. */
-static void draw(FILE *out, const char *text)
+static int watch_screen(struct ctl *ctl, const struct call *call)
 {
-	unsigned room = lines_of(fileno(out)), line = 0;
-
-	fputs("\033[H", out);
-	while (*text && line + 1 < room) {
-		size_t length = strcspn(text, "\n");
-
-		fprintf(out, "%.*s\033[K\n", (int)length, text);
-		text += length + (text[length] == '\n');
-		line++;
-	}
-	fputs(*text ? "(more lines than the terminal has: name a service, or enlarge it)\033[K" : "\033[J", out);
-	fflush(out);
-}
-
-static void catch_signals(void)
-{
-	struct sigaction action = { .sa_handler = on_signal };
-
-	interrupted = 0;
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-}
-
-/* On a terminal in its second screen, so that the first one keeps its history; the last view is left on that. */
-static int watch(struct ctl *ctl, const struct call *call)
-{
-	FILE *out = ctl->out.out;
-	bool terminal = isatty(fileno(out));
-	int code = API_EXIT_OK;
+	struct screen screen;
+	int code = API_EXIT_OK, key;
 	char *text = NULL;
 
-	catch_signals();
-	if (terminal)
-		fputs("\033[?1049h\033[?25l\033[2J", out);
-	while (!interrupted) {
+	screen_open(&screen, ctl->out.out);
+	do {
 		free(text);
 		text = frame(ctl, call, &code);
-		if (!text)
+		if (!text || !goes_on(code))
 			break;
-		if (terminal)
-			draw(out, text);
-		else if (fprintf(out, "%s\n", text) < 0 || fflush(out) != 0)
-			break;
-		if (code != API_EXIT_OK && code != API_EXIT_UNREACHABLE)
+		screen_draw(&screen, text, "");
+		key = screen_read(&screen, 1000);
+	} while (key != SCREEN_END && key != 'q');
+	screen_close(&screen, text);
+	free(text);
+	return code;
+}
+
+/* Into a file or a pipe: one view after the other. */
+static int watch_text(struct ctl *ctl, const struct call *call)
+{
+	FILE *out = ctl->out.out;
+	int code = API_EXIT_OK;
+	char *text;
+
+	screen_catch_signals();
+	while (!screen_is_over() && goes_on(code) && (text = frame(ctl, call, &code))) {
+		bool written = fprintf(out, "%s\n", text) >= 0 && fflush(out) == 0;
+
+		free(text);
+		if (!written)
 			break;
 		nanosleep(&(struct timespec){ .tv_sec = 1 }, NULL);
 	}
-	if (terminal)
-		fprintf(out, "\033[?25h\033[?1049l%s", text ? text : "");
-	free(text);
 	return code;
 }
 
@@ -145,8 +116,8 @@ static int watch_json(struct ctl *ctl, const struct call *call)
 	json_t *status;
 	int code;
 
-	catch_signals();
-	while (!interrupted) {
+	screen_catch_signals();
+	while (!screen_is_over()) {
 		code = fetch(ctl, call, &status);
 		if (code)
 			return code;
@@ -166,7 +137,9 @@ int run_status(struct ctl *ctl, const struct call *call)
 	int code;
 
 	if (call_has(call, "watch"))
-		return ctl->json ? watch_json(ctl, call) : watch(ctl, call);
+		return ctl->json			       ? watch_json(ctl, call) :
+		       isatty(fileno(ctl->out.out)) ? watch_screen(ctl, call) :
+						      watch_text(ctl, call);
 	code = fetch(ctl, call, &status);
 	if (code)
 		return code;

@@ -106,7 +106,8 @@ static void print_numbers(const struct page *page, const json_t *decision)
 	free(text);
 }
 
-void story_print_decision(const struct page *page, const char *when, const json_t *decision)
+/* "14:02:11  advanced: 1 % → 5 %" */
+static void print_what(const struct page *page, const char *when, const json_t *decision)
 {
 	double from = field_number(decision, "weight_from"), to = field_number(decision, "weight_to");
 	enum tone tone;
@@ -115,10 +116,23 @@ void story_print_decision(const struct page *page, const char *when, const json_
 	page_print(page, TONE_DIM, "%-8s  ", when);
 	page_print(page, tone, "%s", words);
 	if (from == to)
-		page_print(page, TONE_PLAIN, " at %s\n", format_weight(to).text);
+		page_print(page, TONE_PLAIN, " at %s", format_weight(to).text);
 	else
-		page_print(page, TONE_PLAIN, ": %s %s %s\n", format_weight(from).text, page_glyph(page, GLYPH_ARROW),
+		page_print(page, TONE_PLAIN, ": %s %s %s", format_weight(from).text, page_glyph(page, GLYPH_ARROW),
 			   format_weight(to).text);
+}
+
+void story_print_line(const struct page *page, const char *when, const json_t *decision)
+{
+	page_print(page, TONE_PLAIN, "  ");
+	print_what(page, when, decision);
+	page_print(page, TONE_DIM, "  %s\n", field_text(decision, "reason", ""));
+}
+
+void story_print_decision(const struct page *page, const char *when, const json_t *decision)
+{
+	print_what(page, when, decision);
+	page_print(page, TONE_PLAIN, "\n");
 	page_wrap(page, TONE_PLAIN, INDENT, field_text(decision, "reason", ""));
 	print_numbers(page, decision);
 }

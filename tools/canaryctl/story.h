@@ -10,6 +10,9 @@
 /* One decision, as GET /v1/rollouts/ID has it; `when` goes before it. */
 void story_print_decision(const struct page *page, const char *when, const json_t *decision);
 
+/* The same in one line of any length, without the numbers. */
+void story_print_line(const struct page *page, const char *when, const json_t *decision);
+
 void story_print(const struct page *page, const json_t *rollout, double now);
 
 #endif
