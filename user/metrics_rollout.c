@@ -3,7 +3,8 @@
 #include "user/metrics_internal.h"
 
 #include <math.h>
-#include <string.h>
+
+#include "user/view.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -35,9 +36,7 @@ static double weight_applied(const struct seen *seen)
 
 static double weight_measured(const struct seen *seen)
 {
-	double rates = seen->canary ? seen->canary->connections_rate + seen->baseline->connections_rate : NAN;
-
-	return rates > 0 ? seen->canary->connections_rate / rates : NAN;
+	return view_measured_weight(seen->canary, seen->baseline);
 }
 
 static double split_epoch(const struct seen *seen)
@@ -146,15 +145,6 @@ static void add_samples(struct metrics *metrics, const struct seen *seen)
 	metrics_add(metrics, failed_flow_samples(seen), "service", seen->name, NULL);
 }
 
-static const char *role_of(const struct seen *seen, const char *version)
-{
-	if (daemon_is_shadow(seen->service, &seen->rollout, version))
-		return "shadow";
-	if (!strcmp(version, seen->rollout.baseline))
-		return "baseline";
-	return seen->rollout.canary && !strcmp(version, seen->rollout.canary) ? "canary" : "standby";
-}
-
 /* The present one alone, so that it joins: * on (service, version) group_left (role) canaryd_version_role. */
 static void add_roles(struct metrics *metrics, const struct seen *seen)
 {
@@ -162,7 +152,7 @@ static void add_roles(struct metrics *metrics, const struct seen *seen)
 
 	for (size_t v = 0; v < inventory->n_versions; v++)
 		metrics_add(metrics, 1, "service", seen->name, "version", inventory->versions[v].name, "role",
-			    role_of(seen, inventory->versions[v].name), NULL);
+			    view_role(seen->service, inventory->versions[v].name, &seen->rollout), NULL);
 }
 
 static void add_burn(struct metrics *metrics, const struct seen *seen)

@@ -27,7 +27,7 @@ static json_t *string_or_null(const char *text)
 
 /* ---- versions ----------------------------------------------------------------------------------------------- */
 
-static const char *role_of(const struct daemon_service *service, const char *version, const struct rollout_view *rollout)
+const char *view_role(const struct daemon_service *service, const char *version, const struct rollout_view *rollout)
 {
 	if (daemon_is_shadow(service, rollout, version))
 		return "shadow";
@@ -43,7 +43,7 @@ static json_t *view_version(const struct daemon_service *service, const struct i
 	json_t *object = json_object();
 
 	set(object, "name", json_string(version->name));
-	set(object, "role", json_string(role_of(service, version->name, rollout)));
+	set(object, "role", json_string(view_role(service, version->name, rollout)));
 	set(object, "rate", rollout_json_number(sampled->rate));
 	set(object, "attempts", json_integer(sampler_attempts(&sampled->counters)));
 	set(object, "failed", json_integer(sampler_failed(&sampled->counters)));
@@ -263,12 +263,11 @@ int view_past_rollout(struct daemon *daemon, int64_t id, json_t **ret)
 
 /* ---- services ----------------------------------------------------------------------------------------------- */
 
-/* The canary's share of the flows opened in the last 10 s. */
-static json_t *measured_weight(const struct sampler_version_view *canary, const struct sampler_version_view *baseline)
+double view_measured_weight(const struct sampler_version_view *canary, const struct sampler_version_view *baseline)
 {
 	double rates = canary && baseline ? canary->connections_rate + baseline->connections_rate : NAN;
 
-	return rollout_json_number(rates > 0 ? canary->connections_rate / rates : NAN);
+	return rates > 0 ? canary->connections_rate / rates : NAN;
 }
 
 static const char *version_name(const struct daemon_service *service, uint16_t index)
@@ -378,7 +377,7 @@ static json_t *view_service(const struct daemon_service *service)
 	set(object, "epoch", json_integer(rollout.epoch));
 	set(object, "generation", json_integer(rollout.generation));
 	set(object, "weight", json_pack("{s:f, s:f, s:o}", "wanted", rollout.weight_wanted, "applied",
-					rollout.weight_applied, "measured", measured_weight(canary, baseline)));
+					rollout.weight_applied, "measured", rollout_json_number(view_measured_weight(canary, baseline))));
 	set(object, "rescue", json_boolean(service->config->rescue));
 	set(object, "breaker", view_breaker(&service->config->breaker, &rollout));
 	set(object, "versions", view_versions(service, &rollout));

@@ -17,4 +17,10 @@ json_t *view_latency(const struct daemon_service *service); /* the versions' dis
 int view_rollouts(struct daemon *daemon, const char *service, size_t limit, json_t **ret);
 int view_past_rollout(struct daemon *daemon, int64_t id, json_t **ret);
 
+/* "baseline", "canary", "shadow" or "standby": what the version is now. */
+const char *view_role(const struct daemon_service *service, const char *version, const struct rollout_view *rollout);
+
+/* The canary's share of the flows opened in the last 10 s; NAN: not known. Either may be NULL. */
+double view_measured_weight(const struct sampler_version_view *canary, const struct sampler_version_view *baseline);
+
 #endif

@@ -108,6 +108,7 @@ test_queries() {
 	while IFS= read -r expression; do
 		expression=${expression//\$__rate_interval/20s} expression=${expression//\$__range/1m}
 		expression=${expression//\$service/checkout} expression=${expression//\$baseline/v1} expression=${expression//\$canary/v2}
+		expression=${expression//\$slo/0.999}
 		count=$((count + 1))
 		if is_empty 9090 "$expression"; then empty+="$expression"$'\n'; fi
 	done < <(queries)

@@ -77,6 +77,8 @@ local latency = graph('Time to first byte', 's', [[quantile(q), '{{version}} p%d
 local evidence = graph('Evidence against its bound', 'none', [
   ['max by (sli, direction) (canaryd_evidence{%s} / canaryd_evidence_bound{%s})' % [S, S], '{{sli}}: {{direction}}'],
 ], description='at 1 the indicator decides') { fieldConfig+: { defaults+: { custom: { scaleDistribution: { type: 'log', log: 10 } } } } };
+local indicators = graph('Indicators', 'none', [['max by (sli, role, unit) (canaryd_sli_value{%s})' % S, '{{sli}} {{role}} ({{unit}})']],
+                         description='of the last rollout: failures, latency, and what `slis:` names, such as orders, restarts, CPU, memory');
 local decisions = graph('Decisions', 'short', [
   ['sum by (decision) (increase(canaryd_decisions_total{%s}[$__rate_interval]))' % S, '{{decision}}'],
 ]);
@@ -136,13 +138,22 @@ local dashboard(uid, title, range, panels) = {
     graph('Availability', 'percentunit', [
       ['service:canaryd_availability:ratio_rate5m{%s}' % S, '5 min'],
       ['service:canaryd_availability:ratio_rate1h{%s}' % S, '1 h'],
+      ['vector($slo)', 'objective'],
     ], description='what was asked and succeeded'),
     graph('Requests', 'reqps', [[rate('canaryd_attempts_total'), '{{version}}']]),
     rollout,
     split,
     latency,
+    indicators,
     roles,
-  ]),
+    decisions,
+  ]) + { templating+: { list+: [{
+    name: 'slo',
+    type: 'custom',
+    label: 'Objective',
+    query: '0.999, 0.99, 0.995, 0.9995, 0.9999',
+    current: { text: '0.999', value: '0.999' },
+  }] } },
   'oncall.json': dashboard('canaryd-oncall', 'canaryd: on call', '1h', [
     breaker,
     number('Alerts', 'none', 'sum(canaryd_alerts_firing{%s})' % S, thresholds=['green', [1, 'red']]),
@@ -161,8 +172,7 @@ local dashboard(uid, title, range, panels) = {
     ]),
     latency,
     evidence,
-    graph('Indicators', 'none', [['max by (sli, role, unit) (canaryd_sli_value{%s})' % S, '{{sli}} {{role}} ({{unit}})']],
-          description='restarts, CPU and memory of the versions\' units are among them where `slis:` names them'),
+    indicators,
     rollout,
     states('Held', ['max by (held) (canaryd_rollout_held{%s}) > 0' % S, '{{held}}']),
     split,
