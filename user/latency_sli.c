@@ -8,7 +8,8 @@
 
 #define KAPPA 1.5          /* requests several times as slow are found at once; */
 #define SUDDEN 11.0
-#define LN_LEAST 0.1       /* of the alternatives, in terms of the boundary */
+#define LN_LEAST 0.1       /* of the alternatives, in terms of the boundary: e^0.1 times it */
+#define LN_MOST 4.85
 #define WEIGHT_LASTING 0.7 /* … what is less must last, which a burst or a stall does not */
 
 static const double mark[LATENCY_MARKS] = { 0.50, 0.95, 0.99, 0.80 };
@@ -37,18 +38,16 @@ void latency_step(struct latency_sli *l)
 }
 
 /*
- * The share above a quantile cannot grow to more than 1, and what matters lies near the boundary: of +20 % in all
- * latencies comes a ratio of 1.1 at the p50 and of 1.4 at the p95. So that is where the alternatives are dense, and none
- * is beyond what can be. One that is too near the boundary would add up burst after burst.
+ * From 1.1 times the boundary to as far as the usual ones go, dense at the low end: of +20 % in all latencies comes a ratio
+ * of 1.1 at the p50 and of 1.4 at the p95. One nearer the boundary would add up burst after burst. Those beyond what a
+ * share can grow to stay: what they have of the prior is what a short burst lacks to reach the bound.
  */
-static void alternatives(unsigned i, double ret[SEQUENTIAL_ALTERNATIVES])
+static void alternatives(double ret[SEQUENTIAL_ALTERNATIVES])
 {
-	double most = -log1p(-mark[i]);
-
 	for (unsigned k = 0; k < SEQUENTIAL_ALTERNATIVES; k++) {
 		double x = k / (SEQUENTIAL_ALTERNATIVES - 1.0);
 
-		ret[k] = LN_LEAST + (most - LN_LEAST) * x * x;
+		ret[k] = LN_LEAST + (LN_MOST - LN_LEAST) * x * x;
 	}
 }
 
@@ -63,7 +62,7 @@ static void add_worse(struct latency_sli *l, const struct latency_terms *t, unsi
 
 	recent_add(&l->recent[i], c, elapsed_ns);
 	regression_excuse(&l->lately[i], &burst, &excuse);
-	alternatives(i, ln_ratio);
+	alternatives(ln_ratio);
 	excuse.ln_lasting = ln_ratio;
 	if (sequential_pool_add(&l->worse_pool[i], c, elapsed_ns, t->patience_ns, &both))
 		regression_ratio(&l->worse[i], 1, &phi, &excuse, &both);
