@@ -23,6 +23,7 @@
 #include "user/options.h"
 
 #define GROUP "canaryd"
+#define RELOAD_MAX_US 180000000 /* without a tick: the next daemon loads its programs */
 
 struct program {
 	sd_event *event;
@@ -70,6 +71,20 @@ static void on_detached(void *context)
 	sd_event_add_time_relative(program->event, NULL, CLOCK_MONOTONIC, 200000, 0, NULL, NULL);
 }
 
+/* How long systemd's watchdog lets pass: what the unit has, and three ticks at least, which can be longer. */
+static void set_watchdog(const struct program *program, uint64_t least_us)
+{
+	uint64_t watchdog_us;
+
+	if (sd_watchdog_enabled(0, &watchdog_us) <= 0)
+		return;
+	if (watchdog_us < 3 * program->tick_us)
+		watchdog_us = 3 * program->tick_us;
+	if (watchdog_us < least_us)
+		watchdog_us = least_us;
+	sd_notifyf(0, "WATCHDOG_USEC=%" PRIu64, watchdog_us);
+}
+
 /* A file that is not valid changes nothing. */
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *signal, void *context)
 {
@@ -86,6 +101,7 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *sig
 		return 0;
 	}
 	sd_notify(0, "RELOADING=1");
+	set_watchdog(program, RELOAD_MAX_US);
 	return sd_event_exit(program->event, 0);
 }
 
@@ -151,16 +167,6 @@ static void log_start(const struct daemon *daemon)
 		log_info("took over the maps and flows of the daemon before");
 }
 
-/* systemd's watchdog lets three ticks at least pass: a tick can be longer than what the unit has. */
-static void say_ready(const struct program *program)
-{
-	uint64_t watchdog_us;
-
-	if (sd_watchdog_enabled(0, &watchdog_us) > 0 && watchdog_us < 3 * program->tick_us)
-		sd_notifyf(0, "WATCHDOG_USEC=%" PRIu64, 3 * program->tick_us);
-	sd_notify(0, "READY=1\nSTATUS=steering");
-}
-
 /* What came of a daemon. */
 struct outcome {
 	int exit;
@@ -182,7 +188,8 @@ static struct outcome run(struct config *config, const char *path)
 	if (!r) {
 		program.api = (struct api){ .daemon = program.daemon, .on_detached = on_detached, .context = &program };
 		log_start(program.daemon);
-		say_ready(&program);
+		set_watchdog(&program, 0);
+		sd_notify(0, "READY=1\nSTATUS=steering");
 		outcome.started = true;
 		r = sd_event_loop(program.event);
 	}
