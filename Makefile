@@ -224,6 +224,11 @@ kernels: bootstrap-kernels
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run kernels
 
+## package-test: the Debian package where systemd is process 1, in a virtual machine: install to purge; 15 minutes
+package-test: bootstrap-kernels
+	$(Q)$(MAKE) --no-print-directory programs manual lab
+	$(Q)tests/run package
+
 ## demo: two namespaces, a real rollout, its story; SCENARIO=good|errors|slow|refuse|blackhole|reset
 demo: bootstrap-test
 	$(Q)$(MAKE) --no-print-directory programs lab
@@ -247,7 +252,7 @@ clean:
 ## help: this list
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
-	@echo; echo 'Variables: V=1 (commands), DEBUG=1 (-O0), SANITIZE=1 (ASan, UBSan), RING=lint|unit|bpf|referee|e2e|fuzz|kernels (make test)'
+	@echo; echo 'Variables: V=1 (commands), DEBUG=1 (-O0), SANITIZE=1 (ASan, UBSan), RING=lint|unit|bpf|referee|e2e|fuzz|kernels|package (make test)'
 
-.PHONY: all programs dashboards man manual install install-files uninstall deb FORCE test tests lab lint kernels demo bench referee clean help
+.PHONY: all programs dashboards man manual install install-files uninstall deb FORCE package-test test tests lab lint kernels demo bench referee clean help
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
