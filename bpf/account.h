@@ -213,6 +213,18 @@ static __always_inline void account_failure(const struct canary_flow *flow, cons
 		account_event(flow, key, kind, waited_ns, now_ns, suppressed);
 }
 
+/* Accounts what a rescue has opened at the baseline: the connection, and its SYN. */
+static __always_inline void account_reopened(const struct canary_flow *flow)
+{
+	struct tally tally;
+	__u32 slot;
+
+	if (!account_tally(flow, &tally, &slot))
+		return;
+	telemetry_opened(flow, &tally);
+	TALLY(&tally, request_packets);
+}
+
 /* Accounts a packet from the server, and what it brought to light. `status` as telemetry_reply() has it. */
 static __always_inline void account_reply(const struct canary_flow_key *key, struct canary_flow *flow,
 					  const struct packet *p, __u32 status)

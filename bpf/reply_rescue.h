@@ -76,8 +76,7 @@ static __always_inline void reply_rescue_move(struct canary_flow *flow, const st
 	if (account_tally(flow, &tally, &slot))
 		TALLY(&tally, rescued);
 	rescue_reopen(flow, backend->version, bpf_ktime_get_ns());
-	if (account_tally(flow, &tally, &slot))
-		telemetry_opened(flow, &tally);
+	account_reopened(flow);
 }
 
 /*

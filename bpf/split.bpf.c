@@ -79,7 +79,7 @@ static __always_inline int split_find_syn(struct xdp_md *ctx, const struct canar
 		return reason;
 	found->opens = flow_reopens(found->in_table, p);
 	if (!found->opens && !reason && found->in_table->fallback)
-		split_rescue(key, found->in_table->mode, found->now_ns);
+		found->moved = split_rescue(key, found->in_table->mode, found->now_ns);
 	if (!found->opens || reason)
 		return found->opens ? reason : 0;
 	split_account_replaced(found->in_table);
@@ -100,6 +100,7 @@ static __always_inline int split_find(struct xdp_md *ctx, const struct canary_fl
 	found->inserted = false;
 	found->guarded = false;
 	found->held = false;
+	found->moved = false;
 	found->chosen_by = CANARY_EXPLAIN_HASH;
 	if (flow_is_syn(p))
 		return split_find_syn(ctx, key, p, found);
@@ -188,8 +189,10 @@ static __always_inline void split_account(const struct canary_flow_key *key, con
 		split_account_opened(key, p, found);
 		return;
 	}
-	if (!found->in_table || found->in_table->mode == CANARY_MODE_DSR || !account_tally(found->in_table, &tally, &slot))
+	if (!found->in_table || found->moved || found->in_table->mode == CANARY_MODE_DSR)
 		return; /* a flow in dsr mode is split_is_dsr()'s */
+	if (!account_tally(found->in_table, &tally, &slot))
+		return;
 	now_ns = telemetry_request_is_timed(found->in_table, p) ? bpf_ktime_get_ns() : 0;
 	turn = found->in_table->request_turn;
 	telemetry_request(found->in_table, p, now_ns, &tally);

@@ -157,6 +157,7 @@ struct split_found {
 	__u64 now_ns;                 /* where no flow was found: when that was */
 	struct canary_flow opened;    /* where it opens: the flow as it is then */
 	__u8 source_count;            /* and how many sources its service has */
+	bool moved;                   /* the flow in the table was the canary's, and the baseline's opens with this packet */
 };
 
 static __always_inline __u32 split_mode(const struct split_found *found)

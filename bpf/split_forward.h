@@ -145,7 +145,7 @@ static __always_inline void split_note(struct forward_job *job, const struct can
 	job->key = *key;
 	job->packet.payload_start = p->payload_start;
 	job->mode = split_mode(found);
-	job->opens = found->opens;
+	job->opens = found->opens | found->moved;
 }
 
 /* Makes the job of a packet that is to be sent from here. Returns 0 or a reason. */

@@ -104,41 +104,54 @@ static __always_inline bool split_store_tcp(const struct xdp_md *ctx, const stru
 	return true;
 }
 
-static __always_inline void split_account_rescued(const struct canary_flow *refused, const struct canary_flow *flow)
+/* The refusal goes on to the client, and the flow stays the canary's. */
+static __always_inline int split_let_go(struct forward_job *job)
+{
+	split_give_back_source(job, &job->flow);
+	nat_reply_addresses(job);
+	return -1;
+}
+
+/* The job's flow takes the place of the one that was refused. */
+static __always_inline void split_move_refused(struct canary_flow *flow, const struct forward_job *job,
+					       struct rescue_work *work)
 {
 	struct tally tally;
 	__u32 slot;
 
-	if (account_tally(refused, &tally, &slot))
+	*flow = job->flow;
+	bpf_map_delete_elem(&replies, &work->refused_at);
+	if (account_tally(&work->refused, &tally, &slot))
 		TALLY(&tally, rescued);
-	if (!account_tally(flow, &tally, &slot))
-		return;
-	telemetry_opened(flow, &tally);
-	TALLY(&tally, request_packets);
+	account_reopened(&job->flow);
 }
 
-/* Makes the refusal the client's SYN to the VIP, and the job what becomes of that. Verified by itself. */
+/*
+ * Makes the refusal the client's SYN to the VIP, and the job what becomes of that. What can fail comes before anything
+ * is changed. Verified by itself.
+ */
 __attribute__((noinline)) int split_make_syn(struct xdp_md *ctx)
 {
 	struct forward_job *job = forward_job();
 	struct rescue_work *work = split_rescue_work();
+	struct canary_flow *flow;
 
-	if (!job || !work || !split_make_room(ctx, job, work))
+	if (!job || !work)
 		return -1;
-	split_account_rescued(&work->refused, &job->flow);
-	bpf_map_delete_elem(&replies, &work->refused_at);
+	flow = bpf_map_lookup_elem(&flows, &job->key);
+	if (!flow || split_job(job, split_way(&job->flow)) || !split_make_room(ctx, job, work))
+		return split_let_go(job);
+	split_move_refused(flow, job, work);
 	flow_endpoint(&work->backend, work->key.vip, work->key.vip_port, work->key.protocol);
 	rescue_headers(&work->headers, &work->syn, &work->key, &work->backend, job->packet.ipv6);
 	rescue_checksum(&work->headers, &work->syn, &work->key, &work->backend);
-	if (!split_store_ip(ctx, job, &work->headers) || !split_store_tcp(ctx, job, work))
-		return -1;
-	return split_job(job, split_way(&job->flow));
+	return split_store_ip(ctx, job, &work->headers) && split_store_tcp(ctx, job, work) ? 0 : -1;
 }
 
-/* Where the baseline has no source left, the client is refused after all. */
+/* Where the baseline has no source left, or the packet no room, the client is refused after all. */
 static __always_inline void split_turn_back(struct xdp_md *ctx)
 {
-	if (!split_refused() && !split_open_fullnat(true, false))
+	if (!split_refused() && !split_open_fullnat(false, false))
 		split_make_syn(ctx);
 }
 

@@ -68,8 +68,6 @@ __attribute__((noinline)) int split_move(__u64 now_ns)
 {
 	struct forward_job *job = forward_job();
 	struct canary_flow *flow;
-	struct tally tally;
-	__u32 slot;
 
 	if (!job)
 		return 0;
@@ -80,22 +78,21 @@ __attribute__((noinline)) int split_move(__u64 now_ns)
 	if (flow->mode == CANARY_MODE_FULLNAT)
 		split_give_back_source(job, flow);
 	*flow = job->flow;
-	if (account_tally(&job->flow, &tally, &slot))
-		telemetry_opened(&job->flow, &tally);
+	account_reopened(&job->flow);
 	return 1;
 }
 
-/* The SYN of a connection that is in the table, with a fallback, came again: it may be another's from now on. */
-static __always_inline void split_rescue(const struct canary_flow_key *key, __u8 mode, __u64 now_ns)
+/* The SYN of a connection that is in the table, with a fallback, came again: is it the baseline's from now on? */
+static __always_inline bool split_rescue(const struct canary_flow_key *key, __u8 mode, __u64 now_ns)
 {
 	struct forward_job *job = forward_job();
 
 	if (!job)
-		return;
+		return false;
 	job->key = *key;
 	if (!split_unanswered(now_ns) || (mode == CANARY_MODE_FULLNAT && split_open_fullnat(false, false)))
-		return;
-	split_move(now_ns);
+		return false;
+	return split_move(now_ns);
 }
 
 #endif

@@ -54,6 +54,7 @@ struct canary_endpoint fixture_client(enum fixture_service service, uint32_t num
 
 /* Publishes a threshold as the daemon does: into the view that is not active, then `active`. */
 void fixture_set_split(struct fixture *f, enum fixture_service service, uint64_t threshold, uint32_t generation);
+void fixture_set_rescue(const struct fixture *f, enum fixture_service service, bool rescue);
 /* Swaps the service's cohorts in, `count` networks; 0: it has none. */
 void fixture_set_cohorts(const struct fixture *f, enum fixture_service service, const struct canary_prefix *prefixes,
 			 const struct canary_cohort *cohorts, size_t count);
@@ -89,6 +90,8 @@ struct canary_flow_key fixture_key(enum fixture_service service, uint32_t client
 bool fixture_flow(const struct fixture *f, enum fixture_service service, uint32_t client, struct canary_flow *ret);
 void fixture_put_flow(const struct fixture *f, enum fixture_service service, uint32_t client,
 		      const struct canary_flow *flow);
+/* As if the flow's SYN had come so much earlier. */
+void fixture_age(const struct fixture *f, enum fixture_service service, uint32_t client, uint64_t ns);
 void fixture_forget_flow(const struct fixture *f, enum fixture_service service, uint32_t client);
 unsigned fixture_count_flows(const struct fixture *f);
 

@@ -141,7 +141,7 @@ uint32_t fullnat_run(const struct fixture *f, const char *interface, struct pack
 	return options.retval;
 }
 
-static struct canary_endpoint endpoint_of(const struct packet_bytes *packet, bool source)
+struct canary_endpoint fullnat_endpoint(const struct packet_bytes *packet, bool source)
 {
 	struct canary_endpoint endpoint = { .protocol = packet->protocol };
 
@@ -178,8 +178,8 @@ uint16_t fullnat_expect_sent(const struct fixture *f, const struct packet_spec *
 	after = before;
 	assert_int_equal(fullnat_run(f, "c0", &after), XDP_REDIRECT);
 	fullnat_expect_routed(&before, &after, 0xbb);
-	*ret_source = endpoint_of(&after, true);
-	to = endpoint_of(&after, false);
+	*ret_source = fullnat_endpoint(&after, true);
+	to = fullnat_endpoint(&after, false);
 	for (uint16_t i = 0; i < FIXTURE_BACKENDS; i++) {
 		struct canary_endpoint backend = fixture_backend(i);
 
@@ -203,10 +203,10 @@ void fullnat_expect_answered(const struct fixture *f, uint16_t backend, uint32_t
 	assert_int_equal(fullnat_run(f, "b0", &after), XDP_REDIRECT);
 	fullnat_expect_routed(&before, &after, 0xcc);
 	from = fixture_vip(backend / 4);
-	to = endpoint_of(&after, true);
+	to = fullnat_endpoint(&after, true);
 	assert_memory_equal(&to, &from, sizeof(to));
 	from = fixture_client(backend / 4, client);
-	to = endpoint_of(&after, false);
+	to = fullnat_endpoint(&after, false);
 	assert_memory_equal(&to, &from, sizeof(to));
 }
 

@@ -31,6 +31,9 @@ void fullnat_set_mode(const struct fixture *f, enum fixture_service service, enu
 /* Runs the packet as if it came in on the interface; `packet` is then what came out. Returns the verdict. */
 uint32_t fullnat_run(const struct fixture *f, const char *interface, struct packet_bytes *packet);
 
+/* Where the packet comes from, or goes to. */
+struct canary_endpoint fullnat_endpoint(const struct packet_bytes *packet, bool source);
+
 /* Fails the test unless all is as a router leaves it: a hop less, MACs of its own and of the next, right checksums. */
 void fullnat_expect_routed(const struct packet_bytes *before, const struct packet_bytes *after, uint8_t mac);
 

@@ -114,6 +114,25 @@ void fixture_begin_flood(const struct fixture *f, enum fixture_service service)
 	fixture_must(bpf_map_update_elem(f->floods, &key, cpus, BPF_ANY), "floods");
 }
 
+void fixture_set_rescue(const struct fixture *f, enum fixture_service id, bool rescue)
+{
+	struct canary_endpoint vip = fixture_vip(id);
+	struct canary_service service;
+
+	fixture_must(bpf_map_lookup_elem(f->services, &vip, &service), "services");
+	service.rescue = rescue;
+	fixture_must(bpf_map_update_elem(f->services, &vip, &service, BPF_ANY), "services");
+}
+
+void fixture_age(const struct fixture *f, enum fixture_service service, uint32_t client, uint64_t ns)
+{
+	struct canary_flow flow;
+
+	assert_true(fixture_flow(f, service, client, &flow));
+	flow.opened_ns -= ns;
+	fixture_put_flow(f, service, client, &flow);
+}
+
 static uint64_t histogram_total(int map, uint32_t slot)
 {
 	struct canary_histogram sum = { 0 };

@@ -18,21 +18,11 @@
 
 #define GET "GET / HTTP/1.1\r\n\r\n"
 
-static void set_rescue(const struct fixture *f, enum fixture_service id, bool rescue)
-{
-	struct canary_endpoint vip = fixture_vip(id);
-	struct canary_service service;
-
-	fixture_must(bpf_map_lookup_elem(f->services, &vip, &service), "services");
-	service.rescue = rescue;
-	fixture_must(bpf_map_update_elem(f->services, &vip, &service, BPF_ANY), "services");
-}
-
 static int set_up(void **state)
 {
 	fixture_set_up(state);
 	for (int service = TCP4; service <= TCP6; service++) {
-		set_rescue(*state, service, true);
+		fixture_set_rescue(*state, service, true);
 		fixture_set_split(*state, service, FIXTURE_WHOLE, FIXTURE_GENERATION);
 	}
 	return 0;
@@ -167,12 +157,12 @@ static void test_not_rescued(void **state)
 	fixture_answer(*state, &spec);
 	spec = fixture_response(canary, 1, RST | ACK, 5001, 1001, ""); /* of a connection that stands */
 	fixture_answer(*state, &spec);
-	set_rescue(*state, TCP4, false);
+	fixture_set_rescue(*state, TCP4, false);
 	syn = fixture_request(TCP4, 2, SYN, 1000, "");
 	canary = send_syn(*state, &syn);
 	spec = fixture_response(canary, 2, RST | ACK, 0, 1001, "");
 	fixture_answer(*state, &spec);
-	set_rescue(*state, TCP4, true);
+	fixture_set_rescue(*state, TCP4, true);
 	fixture_set_maglev(*state, TCP4 * 2, false); /* a baseline without backends */
 	syn = fixture_request(TCP4, 3, SYN, 1000, "");
 	canary = send_syn(*state, &syn);
@@ -207,16 +197,6 @@ static void test_nothing_to_replay(void **state)
 
 /* ---- unanswered ----------------------------------------------------------------------------------------------- */
 
-/* As if the flow's SYN had come so much earlier. */
-static void age(const struct fixture *f, enum fixture_service service, uint32_t client, uint64_t ns)
-{
-	struct canary_flow flow;
-
-	assert_true(fixture_flow(f, service, client, &flow));
-	flow.opened_ns -= ns;
-	fixture_put_flow(f, service, client, &flow);
-}
-
 static void test_unanswered(void **state)
 {
 	for (int service = TCP4; service <= TCP6; service++) {
@@ -226,7 +206,7 @@ static void test_unanswered(void **state)
 		struct packet_bytes late, before;
 
 		assert_int_equal(fixture_send(*state, &syn), canary); /* a copy, not a retransmission */
-		age(*state, service, 1, 1000000000);
+		fixture_age(*state, service, 1, 1000000000);
 		baseline = fixture_send(*state, &syn);
 		assert_int_equal(baseline / 2, service * 2);
 		assert_int_equal(fixture_send(*state, &syn), baseline);
@@ -244,8 +224,11 @@ static void test_unanswered(void **state)
 		assert_int_equal(of_canary.rescued, 1);
 		assert_int_equal(of_canary.established, 0);
 		assert_int_equal(of_baseline.connections, 1);
+		assert_int_equal(of_canary.request_retransmits, 1);
 		assert_int_equal(of_baseline.established, 1);
 		assert_int_equal(of_baseline.syn_timeout, 0);
+		assert_int_equal(of_baseline.request_packets, 2);
+		assert_int_equal(of_baseline.request_retransmits, 1); /* not by the SYN that opened it there */
 	}
 }
 
@@ -255,7 +238,7 @@ static void test_unanswered_and_swept(void **state)
 	struct packet_spec syn = fixture_request(TCP4, 1, SYN, 1000, "");
 	uint16_t canary = send_syn(*state, &syn);
 
-	age(*state, TCP4, 1, 4000000000);
+	fixture_age(*state, TCP4, 1, 4000000000);
 	fixture_sweep(*state);
 	assert_int_equal(fixture_send(*state, &syn) / 2, TCP4 * 2);
 	assert_int_equal(fixture_version_stats(*state, canary / 2, true).syn_timeout, 1);
@@ -272,12 +255,12 @@ static void test_unanswered_not_rescued(void **state)
 
 	spec = fixture_response(canary, 1, SYN | ACK, 5000, 1001, "");
 	fixture_answer(*state, &spec);
-	age(*state, TCP4, 1, 1000000000);
+	fixture_age(*state, TCP4, 1, 1000000000);
 	assert_int_equal(fixture_send(*state, &syn), canary);
-	set_rescue(*state, TCP4, false);
+	fixture_set_rescue(*state, TCP4, false);
 	syn = fixture_request(TCP4, 2, SYN, 1000, "");
 	canary = send_syn(*state, &syn);
-	age(*state, TCP4, 2, 1000000000);
+	fixture_age(*state, TCP4, 2, 1000000000);
 	assert_int_equal(fixture_send(*state, &syn), canary);
 	assert_int_equal(fixture_version_stats(*state, canary / 2, true).rescued, 0);
 }
@@ -298,12 +281,12 @@ static void test_unreachable(void **state)
 			packet_build_error(&error, &packet);
 			assert_int_equal(fixture_run_reply(*state, &packet, 0, 0), TC_ACT_SHOT);
 		}
-		age(*state, service, 1, 1000000000);
+		fixture_age(*state, service, 1, 1000000000);
 		assert_int_equal(fixture_send(*state, &syn) / 2, service * 2);
 		assert_int_equal(fixture_version_stats(*state, canary / 2, true).refused, 1);
 		assert_int_equal(fixture_version_stats(*state, canary / 2, true).rescued, 1);
 		assert_int_equal(fixture_version_stats(*state, canary / 2, true).syn_timeout, 0);
-		set_rescue(*state, service, false);
+		fixture_set_rescue(*state, service, false);
 		syn = fixture_request(service, 2, SYN, 1000, "");
 		canary = send_syn(*state, &syn);
 		error.about = syn;
@@ -336,7 +319,7 @@ static void test_breaker_hears_of_it(void **state)
 			assert_int_equal(refuse(*state, canary, client, 1001, &packet), TC_ACT_REDIRECT);
 			continue;
 		}
-		age(f, TCP4, client, 1000000000);
+		fixture_age(f, TCP4, client, 1000000000);
 		assert_int_equal(fixture_send(f, &syn) / 2, TCP4 * 2);
 	}
 	fixture_must(bpf_map_lookup_elem(f->breakers, &service, &breaker), "breakers");
