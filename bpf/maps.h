@@ -243,6 +243,13 @@ struct {
 } syns SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAPS_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct rescue_silence);
+} silences SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);

@@ -25,6 +25,24 @@ struct canary_syn {
 };
 _Static_assert(sizeof(struct canary_syn) == 80, "no hole in a map's value");
 
+/*
+ * `silences`, by backend: connections of mode dsr since the last one that it took. No answer is seen there, and a backend
+ * whose answer was lost on its way gives it again, at the same time as the client sends its SYN again. Were that the
+ * baseline's then, the client would have two answers, and lose the connection by the wrong one. So it becomes the
+ * baseline's only where the backend has been taking no connection of anybody's.
+ */
+struct rescue_silence {
+	__u64 answered_ns; /* a client's first acknowledgement */
+	__u64 syns;        /* that came for it since then */
+};
+#define RESCUE_SILENCE_NS 900000000ULL /* less than the second after which a client sends its SYN again */
+#define RESCUE_SILENCE_SYNS 3
+
+static __always_inline bool rescue_is_silent(const struct rescue_silence *silence, __u64 now_ns)
+{
+	return silence->syns >= RESCUE_SILENCE_SYNS && now_ns > silence->answered_ns + RESCUE_SILENCE_NS;
+}
+
 /* The headers of a SYN for the baseline. */
 struct rescue_headers {
 	union {

@@ -8,16 +8,30 @@
 #include "nat.h"
 #include "telemetry_dsr.h"
 
-static __always_inline void split_account_in_tunnel(struct forward_job *job)
+/* A SYN for the backend, or the acknowledgement which says that it took the connection. */
+static __always_inline void split_note_silence(const struct canary_flow *flow, bool answered)
+{
+	__u32 backend = flow->backend;
+	struct rescue_silence *silence = bpf_map_lookup_elem(&silences, &backend);
+
+	if (!silence)
+		return;
+	if (answered) {
+		silence->answered_ns = bpf_ktime_get_ns();
+		silence->syns = 0;
+	} else {
+		__sync_fetch_and_add(&silence->syns, 1);
+	}
+}
+
+static __always_inline void split_account_in_tunnel(struct forward_job *job, struct canary_flow *flow)
 {
 	struct observation seen = { .failure = TELEMETRY_NO_FAILURE };
-	struct canary_flow *flow;
 	struct tally tally;
 	__u32 slot, turn;
 	__u64 now_ns;
 
-	flow = bpf_map_lookup_elem(&flows, &job->key);
-	if (!flow || !account_tally(flow, &tally, &slot))
+	if (!account_tally(flow, &tally, &slot))
 		return;
 	now_ns = telemetry_dsr_is_timed(flow, &job->packet) ? bpf_ktime_get_ns() : 0;
 	turn = flow->request_turn;
@@ -32,12 +46,22 @@ static __always_inline void split_account_in_tunnel(struct forward_job *job)
 __attribute__((noinline)) int split_is_dsr(void)
 {
 	struct forward_job *job = forward_job();
+	struct canary_flow *flow;
+	bool answered;
 
 	if (!job || job->mode != CANARY_MODE_DSR)
 		return 0;
 	job->label = nat_hash(&job->key);
+	flow = bpf_map_lookup_elem(&flows, &job->key);
+	if (!flow)
+		return 1;
+	answered = flow->server_flags & CANARY_SERVER_SYNACK;
 	if (!job->opens)
-		split_account_in_tunnel(job);
+		split_account_in_tunnel(job, flow);
+	if (job->packet.tcp_flags & TCP_SYN)
+		split_note_silence(flow, false);
+	else if (!answered && flow->server_flags & CANARY_SERVER_SYNACK)
+		split_note_silence(flow, true);
 	return 1;
 }
 

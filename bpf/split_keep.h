@@ -23,11 +23,12 @@ __attribute__((noinline)) int split_keep_syn(struct xdp_md *ctx)
 	return bpf_map_update_elem(&syns, &job->key, &work->syn, BPF_ANY);
 }
 
-/* What opened was inserted: where somebody can fall back on the baseline, its SYN is kept. */
+/* What opened was inserted: where the baseline gets it should a refusal be seen, its SYN is kept. */
 static __always_inline void split_keep(struct xdp_md *ctx, const struct canary_flow_key *key,
 				       const struct split_found *found)
 {
-	struct forward_job *job = found->opened.fallback ? forward_job() : NULL;
+	bool kept = found->opened.fallback && found->opened.mode != CANARY_MODE_DSR;
+	struct forward_job *job = kept ? forward_job() : NULL;
 
 	if (!job)
 		return;

@@ -7,11 +7,21 @@
 #include "rescue.h"
 #include "split_forward.h"
 
+/* In mode dsr no answer is seen: is there none to anybody? */
+static __always_inline bool split_is_silent(const struct canary_flow *flow, __u64 now_ns)
+{
+	__u32 backend = flow->backend;
+	struct rescue_silence *silence = bpf_map_lookup_elem(&silences, &backend);
+
+	return silence && rescue_is_silent(silence, now_ns);
+}
+
 /* The SYN came again, and nobody has answered the first. */
 static __always_inline bool split_is_unanswered(const struct canary_flow *flow, __u64 now_ns)
 {
 	return flow->fallback && flow->origin == CANARY_ORIGIN_SYN && !flow_closed(flow) && flow_state(flow) == FLOW_SYN &&
-	       now_ns - flow->opened_ns > RESCUE_COPY_NS;
+	       now_ns - flow->opened_ns > RESCUE_COPY_NS &&
+	       (flow->mode != CANARY_MODE_DSR || split_is_silent(flow, now_ns));
 }
 
 /* The job's flow is this one, opened anew at the baseline; in fullnat mode it needs a source there. False: not possible. */

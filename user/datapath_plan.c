@@ -32,6 +32,7 @@ void datapath_size_map(struct bpf_map *map, uint32_t flows, uint32_t versions, u
 		{ "backend_addresses", backends },
 		{ "backend_stats", backends },
 		{ "active_flows", backends },
+		{ "silences", backends },
 		{ "backend_latency", backends * CANARY_LATENCIES },
 	};
 

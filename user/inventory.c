@@ -413,7 +413,7 @@ static struct canary_service service_value(const struct config *config, const st
 		.affinity = service->affinity,
 		.mode = service->mode,
 		.source_first = place->source_first,
-		.rescue = service->rescue && service->mode != CANARY_MODE_DSR && service->endpoint.protocol == IPPROTO_TCP,
+		.rescue = service->rescue && service->endpoint.protocol == IPPROTO_TCP,
 		.seed = config->seed,
 	};
 	bool ipv4 = address_is_ipv4(service->endpoint.addr);

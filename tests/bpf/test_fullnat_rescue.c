@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Rescue in mode fullnat: the canary's refusal leaves as the client's SYN for the baseline, with a source of its own there,
- * byte for byte but for its data; a SYN that comes again goes there. Where there is no room for the SYN the client is
- * refused, and nothing has moved.
+ * Rescue in modes fullnat and dsr: the canary's refusal leaves as the client's SYN for the baseline, with a source of its
+ * own there, byte for byte but for its data; a SYN that comes again goes there, in dsr only where the canary takes no
+ * connection at all. Where there is no room for the SYN the client is refused, and nothing has moved.
  */
 #include "tests/bpf/fixture_fullnat.h"
 
@@ -28,6 +28,14 @@ static int set_up(void **state)
 		fixture_set_rescue(*state, service, true);
 		fixture_set_split(*state, service, FIXTURE_WHOLE, FIXTURE_GENERATION);
 	}
+	return 0;
+}
+
+static int set_up_dsr(void **state)
+{
+	set_up(state);
+	for (int service = TCP4; service <= TCP6; service++)
+		fullnat_set_mode(*state, service, CANARY_MODE_DSR);
 	return 0;
 }
 
@@ -249,13 +257,97 @@ static void test_unreachable(void **state)
 	}
 }
 
+/* ---- dsr ------------------------------------------------------------------------------------------------------ */
+
+/* A client's packet in its tunnel. Returns the version it goes to. */
+static uint16_t send_in_tunnel(const struct fixture *f, enum fixture_service service, uint32_t client, uint8_t flags,
+			       uint32_t ack)
+{
+	struct packet_spec spec = fixture_request(service, client, flags, flags & SYN ? 1000 : 1001, "");
+	struct packet_bytes packet;
+	struct canary_flow flow;
+
+	spec.ack = ack;
+	packet_build(&spec, &packet);
+	assert_int_equal(fullnat_run(f, "c0", &packet), XDP_REDIRECT);
+	assert_true(fixture_flow(f, service, client, &flow));
+	return flow.version;
+}
+
+/* As if nobody had been heard of since so long ago. */
+static void age_answers(const struct fixture *f, uint64_t ns)
+{
+	struct {
+		uint64_t answered_ns, syns;
+	} silence;
+
+	for (uint32_t i = 0; i < FIXTURE_BACKENDS; i++) {
+		fixture_must(bpf_map_lookup_elem(f->silences, &i, &silence), "silences");
+		silence.answered_ns = silence.answered_ns > ns ? silence.answered_ns - ns : 0;
+		fixture_must(bpf_map_update_elem(f->silences, &i, &silence, BPF_ANY), "silences");
+	}
+}
+
+#define CLIENTS 16 /* some for each of the canary's two backends */
+
+/* A canary that takes no connection of many. */
+static void test_dsr_silent(void **state)
+{
+	for (int service = TCP4; service <= TCP6; service++) {
+		struct canary_counters of_canary, of_baseline;
+		uint16_t canary = service * 2 + 1;
+
+		for (uint32_t client = 0; client < CLIENTS; client++)
+			assert_int_equal(send_in_tunnel(*state, service, client, SYN, 0), canary);
+		for (uint32_t client = 0; client < CLIENTS; client++) {
+			fixture_age(*state, service, client, SECOND);
+			assert_int_equal(send_in_tunnel(*state, service, client, SYN, 0), service * 2);
+			assert_int_equal(send_in_tunnel(*state, service, client, ACK, 5001), service * 2);
+		}
+		of_canary = fixture_version_stats(*state, canary, true);
+		of_baseline = fixture_version_stats(*state, service * 2, true);
+		assert_int_equal(of_canary.connections, CLIENTS);
+		assert_int_equal(of_canary.syn_timeout, CLIENTS);
+		assert_int_equal(of_canary.rescued, CLIENTS);
+		assert_int_equal(of_canary.request_packets, CLIENTS);
+		assert_int_equal(of_baseline.connections, CLIENTS);
+		assert_int_equal(of_baseline.established, CLIENTS);
+		assert_int_equal(of_baseline.request_packets, CLIENTS * 2);
+		assert_int_equal(of_baseline.request_retransmits + of_canary.request_retransmits, 0);
+	}
+}
+
+/* Where it takes others, or nobody has asked enough, an answer was lost: a second one would cost the connection. */
+static void test_dsr_lost_answer(void **state)
+{
+	uint16_t canary = TCP4 * 2 + 1;
+
+	assert_int_equal(send_in_tunnel(*state, TCP4, 0, SYN, 0), canary);
+	fixture_age(*state, TCP4, 0, SECOND);
+	assert_int_equal(send_in_tunnel(*state, TCP4, 0, SYN, 0), canary); /* the only one who asks */
+	for (uint32_t client = 1; client < CLIENTS; client++)
+		assert_int_equal(send_in_tunnel(*state, TCP4, client, SYN, 0), canary);
+	for (uint32_t client = 1; client < CLIENTS; client++)
+		send_in_tunnel(*state, TCP4, client, ACK, 5001);
+	for (uint32_t client = CLIENTS; client < CLIENTS * 3; client++)
+		send_in_tunnel(*state, TCP4, client, SYN, 0);
+	fixture_age(*state, TCP4, 0, SECOND);
+	assert_int_equal(send_in_tunnel(*state, TCP4, 0, SYN, 0), canary);
+	assert_int_equal(fixture_version_stats(*state, canary, true).rescued, 0);
+	age_answers(*state, SECOND); /* and then it falls silent */
+	assert_int_equal(send_in_tunnel(*state, TCP4, 0, SYN, 0), TCP4 * 2);
+	assert_int_equal(send_in_tunnel(*state, TCP4, 1, SYN, 0), canary); /* it was answered */
+}
+
 #define IN_FIXTURE(test) cmocka_unit_test_setup_teardown(test, set_up, fixture_tear_down)
+#define IN_TUNNELS(test) cmocka_unit_test_setup_teardown(test, set_up_dsr, fixture_tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_FIXTURE(test_refused),    IN_FIXTURE(test_goes_on),     IN_FIXTURE(test_no_room),
 		IN_FIXTURE(test_not_rescued), IN_FIXTURE(test_unanswered), IN_FIXTURE(test_unreachable),
+		IN_TUNNELS(test_dsr_silent), IN_TUNNELS(test_dsr_lost_answer),
 	};
 
 	return cmocka_run_group_tests_name("fullnat_rescue", tests, fullnat_network_set_up, NULL);

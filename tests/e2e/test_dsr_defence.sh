@@ -1,12 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The last line of defence in mode dsr: without the daemon the lease runs out and new flows go to the baseline; a canary
-# that closes without an answer, which only the client's acknowledgements tell, trips the breaker.
+# that closes without an answer, which only the client's acknowledgements tell, trips the breaker. Clients of one that is
+# a black hole are the baseline's with their first retransmission, IPv4 and IPv6.
 set -u
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/e2e/dsr.sh
 . tests/e2e/dsr.sh
+# shellcheck source=tests/e2e/rescue.sh
+. tests/e2e/rescue.sh
 
 write_config() {
 	lab_config | sed 's/^interfaces:.*/interfaces: [node0, to-b1, to-b2]/; s/^lease:.*/lease: {s: 2}/'
@@ -24,11 +27,27 @@ write_config() {
 		      - {name: v1, backends: ["10.77.1.2:80"]}
 		      - {name: v2, backends: ["10.77.2.2:80"]}
 	END
+	rescued_service dark4 "$LAB_VIP4:81" 10.77.0.1 10.77.1.2:81 10.77.2.2:81
+	rescued_service dark6 "'[$LAB_VIP6]:81'" fd00:77::1 "[fd00:77:1::2]:81" "[fd00:77:2::2]:81"
+}
+
+# rescued_service NAME VIP SOURCE BASELINE CANARY
+rescued_service() {
+	cat <<-END
+		  - name: $1
+		    vip: $2
+		    mode: dsr
+		    tunnel_source: "$3"
+		    baseline: v1
+		    breaker: {enabled: false}
+		    rollout: {steps: [{weight: 100, manual: true}]}
+		    versions: [{name: v1, backends: ["$4"]}, {name: v2, backends: ["$5"]}]
+	END
 }
 
 serve() {
 	lab_start "v$1" "b$1" "$LAB_BUILD/lab-server" --name "v$1" --control "$LAB_DIR/v$1.control" --base-ms 1 \
-		--listen "$LAB_VIP4:80" --listen "[$LAB_VIP6]:80"
+		--listen "$LAB_VIP4:80" --listen "$LAB_VIP4:81" --listen "[$LAB_VIP6]:81"
 	lab_wait_for 10 "v$1 to serve" lab_tell "v$1" stats || bail "lab-server does not start"
 }
 
@@ -59,6 +78,14 @@ test_breaker() {
 	note "$(checkout .rollout.reason)"
 }
 
+test_rescue() {
+	lab_ctl rollout start dark4 >/dev/null && lab_ctl rollout start dark6 >/dev/null || bail "the rollouts do not start"
+	lab_tell v2 blackhole=1 >/dev/null
+	unanswered "black hole, IPv4" "$LAB_VIP4:81" 4 200
+	unanswered "black hole, IPv6" "[$LAB_VIP6]:81" 6 200
+	lab_tell v2 clear >/dev/null
+}
+
 lab_up dsrdef routed || bail "the lab does not come up"
 prepare || bail "the network is not ready"
 serve 1
@@ -66,5 +93,6 @@ serve 2
 write_config >"$LAB_DIR/canaryd.yaml"
 lab_canaryd "$LAB_DIR/canaryd.yaml" || bail "canaryd does not start"
 test_lease
+test_rescue
 test_breaker
 plan
