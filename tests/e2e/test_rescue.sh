@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # No client pays for a canary that does not answer, and no daemon is needed for it: with canaryd killed, 20,000 connections
 # to a canary that refuses are all served, by the baseline; those to one that is a black hole are served after their first
-# retransmission. The client's TCP options arrive. IPv4 and IPv6; backends of the node and, behind it, of another host.
+# retransmission. IPv4 and IPv6; backends of the node and, behind it, of another host.
 set -u
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -52,30 +52,6 @@ serve_behind() {
 	lab_wait_for 10 "$1 to serve" lab_tell "$1" stats || bail "$1 does not start"
 }
 
-# What the backend's stack was told by the client's SYN: of a connection that is open to PORT.
-options_at() { lab_ns node ss -Htni state established "sport = :$1" | grep -oE '\b(ts|sack|wscale:[0-9,]+|mss:[0-9]+|advmss:[0-9]+)' | sort -u; }
-
-hold_one() {
-	lab_start "$1" client "$LAB_BUILD/lab-client" --to "$2" --rate 10 --count 1 --requests-per-connection 100000 --think-ms 100 --timeout 10
-	lab_wait_for 10 "$1's connection" has_options "$3"
-}
-has_options() { [ -n "$(options_at "$1")" ]; }
-
-# The rescued connection's options beside those of one that went to the same backend by itself.
-options() {
-	local what=$1 vip=$2 direct=$3
-	hold_one direct "$direct" 8081 || bail "$what: no direct connection"
-	DIRECT=$(options_at 8081)
-	lab_stop direct INT
-	lab_wait_for 10 "its end" no_options 8081
-	hold_one rescued "$vip" 8081 || bail "$what: no rescued connection"
-	check_equal "$what: the client's TCP options arrive at the baseline" "$(options_at 8081)" "$DIRECT"
-	note "$what: $(tr '\n' ' ' <<<"$DIRECT")"
-	lab_stop rescued INT
-	lab_wait_for 10 "its end" no_options 8081
-}
-no_options() { ! has_options "$1"; }
-
 lab_up rescue routed || bail "the lab does not come up"
 config >"$LAB_DIR/canaryd.yaml"
 lab_serve v1 v1 8081 --listen "$LAB_BACKEND4:8085" && lab_serve v2 v2 8082 || bail "the servers do not start"
@@ -96,8 +72,6 @@ note "a service of v1 alone: $(times "$ALONE"); with p99 a rescue takes $(jq -n 
 refused "refused, IPv6" "[$LAB_VIP6]:80" 6 2000
 refused "refused, IPv4, routed" "$LAB_VIP4:81" 4 2000
 refused "refused, IPv6, routed" "[$LAB_VIP6]:81" 6 2000
-options "IPv4" "$LAB_VIP4:80" "$LAB_BACKEND4:8081"
-options "IPv6" "[$LAB_VIP6]:80" "[$LAB_BACKEND6]:8081"
 lab_tell v1 refuse=1 >/dev/null || bail "v1 does not heed"
 all_refuse "IPv4" "$LAB_VIP4:80" 4
 all_refuse "IPv6" "[$LAB_VIP6]:80" 6

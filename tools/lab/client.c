@@ -106,6 +106,8 @@ static void take_flag(const char *option, const char *value)
 	(void)value;
 	if (strcmp(option, "udp") == 0)
 		client.udp = true;
+	else if (strcmp(option, "fast-open") == 0)
+		client.fast_open = true;
 	else
 		with_progress = true;
 }
@@ -124,6 +126,8 @@ static const struct option_entry options[] = {
 	 .low = 0.001, .high = 3600},
 	{.name = "source", .argument = "ADDR", .help = "own address; given again, they take turns", .take = take_source},
 	{.name = "source-ports", .argument = "A-B", .help = "own ports, in turn, of each --source", .take = take_ports},
+	{.name = "fast-open", .help = "the first request in the SYN, as net.ipv4.tcp_fastopen allows; says nothing of connects",
+	 .take = take_flag},
 	{.name = "udp", .help = "datagrams to a UDP echo, not HTTP", .take = take_flag},
 	{.name = "datagram-bytes", .argument = "N", .help = "size of each (4)", .number = &datagram_bytes, .low = 1,
 	 .high = CLIENT_DATAGRAM_MAX},

@@ -66,6 +66,7 @@ struct client {
 	unsigned int requests_per_connection;
 	uint64_t timeout_ns, think_ns;
 	bool udp;
+	bool fast_open; /* the first request goes with the SYN, which the kernel sends no sooner */
 	char datagram[CLIENT_DATAGRAM_MAX]; /* "pingpingp…" */
 	size_t datagram_bytes;
 	FILE *flow_file; /* a line for each flow that ended; NULL: none */

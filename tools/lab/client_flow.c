@@ -354,6 +354,8 @@ static int open_socket(const struct client *client, uint64_t number)
 		return -errno;
 	if (!client->udp)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (client->fast_open)
+		setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, sizeof(on));
 	r = bind_source(client, fd, number);
 	if (r == 0 && connect(fd, (struct sockaddr *)&to, length) < 0 && errno != EINPROGRESS)
 		r = -errno;

@@ -9,6 +9,7 @@
 #include <linux/filter.h>
 #include <math.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 
 #define LISTENERS_MAX 16
 #define BACKLOG 4096
+#define FAST_OPENS 256 /* waiting; where net.ipv4.tcp_fastopen has servers take data in the SYN */
 
 struct listener {
 	struct loop_watch watch;
@@ -33,7 +35,7 @@ struct listener {
 static struct server server = {.name = "v1", .base_ms = 2};
 static struct listener listeners[LISTENERS_MAX];
 static size_t listener_count;
-static bool with_udp;
+static bool with_udp, with_syn;
 static double seed = 1, body_bytes = 256;
 static const char *control_path, *tell_line;
 
@@ -49,7 +51,7 @@ json_t *server_report(struct server *s)
 	const struct server_counts *c = &s->counts;
 
 #define N(name) (json_int_t)c->name
-	return json_pack("{ss sI sI sI s{sI sI sI} sI sI sI sI s{sI sI} so}", "name", s->name, "connections",
+	return json_pack("{ss ss sI sI sI s{sI sI sI} sI sI sI sI s{sI sI} so}", "name", s->name, "syn", s->syn, "connections",
 			 N(connections), "open", N(open), "requests", N(requests), "responses", "200", N(status_200),
 			 "400", N(status_400), "503", N(status_503), "resets_before", N(resets_before), "resets_mid",
 			 N(resets_mid), "empty_closes", N(empty_closes), "client_aborts", N(client_aborts), "udp",
@@ -65,8 +67,11 @@ static void accept_all(struct listener *listener)
 	int fd;
 
 	while (listener->watch.fd >= 0 &&
-	       (fd = accept4(listener->watch.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+	       (fd = accept4(listener->watch.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+		if (with_syn)
+			syn_read(fd, server.syn, sizeof(server.syn));
 		http_accept(&server, fd);
+	}
 }
 
 static void on_listener(struct loop_watch *watch, uint32_t events)
@@ -82,6 +87,14 @@ static void on_listener(struct loop_watch *watch, uint32_t events)
 		accept_all(listener);
 }
 
+static int listen_on(int fd)
+{
+	int fast_opens = FAST_OPENS, r = with_syn ? syn_keep(fd) : 0;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN, &fast_opens, sizeof(fast_opens));
+	return r == 0 && listen(fd, BACKLOG) < 0 ? -errno : r;
+}
+
 static int open_listener(struct listener *listener)
 {
 	int type = listener->udp ? SOCK_DGRAM : SOCK_STREAM, on = 1, r;
@@ -92,11 +105,11 @@ static int open_listener(struct listener *listener)
 	if (fd < 0)
 		return -errno;
 	listener->watch = (struct loop_watch){.fd = fd, .on_ready = on_listener};
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-	    bind(fd, (struct sockaddr *)&address, length) < 0 ||
-	    (!listener->udp && listen(fd, BACKLOG) < 0))
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 || bind(fd, (struct sockaddr *)&address, length) < 0)
 		r = -errno;
 	else
+		r = listener->udp ? 0 : listen_on(fd);
+	if (r == 0)
 		r = loop_watch(&server.loop, &listener->watch, EPOLLIN);
 	if (r < 0)
 		loop_close(&server.loop, &listener->watch);
@@ -178,16 +191,19 @@ static void take_fault(const char *option, const char *value)
 		options_fail(option, message, value);
 }
 
-static void take_udp(const char *option, const char *value)
+static void take_flag(const char *option, const char *value)
 {
-	(void)option;
 	(void)value;
-	with_udp = true;
+	if (strcmp(option, "udp") == 0)
+		with_udp = true;
+	else
+		with_syn = true;
 }
 
 static const struct option_entry options[] = {
 	{.name = "listen", .argument = "ADDR:PORT", .help = "serve here; may be given again", .take = take_listen},
-	{.name = "udp", .help = "echo datagrams there too", .take = take_udp},
+	{.name = "udp", .help = "echo datagrams there too", .take = take_flag},
+	{.name = "syn", .help = "say in the stats what TCP options the last client's SYN had", .take = take_flag},
 	{.name = "name", .argument = "NAME", .help = "the version it says it is (v1)", .text = &server.name},
 	{.name = "base-ms", .argument = "N", .help = "mean service time (2)", .number = &server.base_ms, .high = 60000},
 	{.name = "body-bytes", .argument = "N", .help = "size of a response's body (256)", .number = &body_bytes,

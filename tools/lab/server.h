@@ -27,6 +27,8 @@ struct server_counts {
 	uint64_t datagrams_answered;
 };
 
+#define SERVER_SYN_MAX 128
+
 LIST_HEAD(http_list, http_connection);
 
 struct server {
@@ -40,6 +42,7 @@ struct server {
 	struct server_counts counts;
 	struct samples service; /* request read → first byte of the response sent */
 	struct http_list connections;
+	char syn[SERVER_SYN_MAX]; /* the TCP options of the last connection's SYN; "": not known */
 };
 
 /* The service time of one more request: 0.7 … of the mean and an exponential tail, and the fault's delay. */
@@ -48,6 +51,12 @@ uint64_t server_service_ns(struct server *server);
 /* Takes over an accepted, non-blocking socket; closes it if memory is short. */
 void http_accept(struct server *server, int fd);
 void http_close_all(struct server *server);
+
+/* Has the kernel keep the SYNs of the connections to come. Negative errno on failure. */
+int syn_keep(int listener);
+
+/* The TCP options of the connection's SYN, in order, as text: "mss 1460, sack, ts, wscale 10"; "" where none was kept. */
+void syn_read(int connection, char *ret_text, size_t size);
 
 /* Answers what waits on a UDP socket: each datagram comes back after its service time as "NAME PAYLOAD". */
 void udp_answer(struct server *server, struct loop_watch *socket);
