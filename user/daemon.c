@@ -53,7 +53,7 @@ static void read_boot_id(struct daemon *daemon)
 
 /* ---- journal ------------------------------------------------------------------------------------------------ */
 
-static int open_journal(struct daemon *daemon, char **ret_error)
+static int open_journal(struct daemon *daemon, enum daemon_mode mode, char **ret_error)
 {
 	const char *dir = daemon->config->state_dir;
 	char path[CONFIG_PATH_MAX + sizeof(JOURNAL_FILE) + 1];
@@ -64,6 +64,8 @@ static int open_journal(struct daemon *daemon, char **ret_error)
 	r = lock_directory(dir, "state_dir", &daemon->state_dir_lock, ret_error);
 	if (r)
 		return r;
+	if (mode != DAEMON_STEERS)
+		return daemon_open_shadow_journal(daemon, mode == DAEMON_SHADOW, ret_error);
 	snprintf(path, sizeof(path), "%s/%s", dir, JOURNAL_FILE);
 	return journal_open(path, &daemon->journal, ret_error);
 }
@@ -170,7 +172,8 @@ static void on_event(const struct canary_event *event, void *context)
 static int open_service(struct daemon *daemon, size_t s, char **ret_error)
 {
 	struct daemon_service *service = &daemon->services[s];
-	struct rollout_environment environment = { .journal = daemon->journal, .boot_id = daemon->boot_id };
+	struct rollout_environment environment = { .journal = daemon->journal, .boot_id = daemon->boot_id,
+						   .shadow = daemon->shadow };
 	int r;
 
 	service->daemon = daemon;
@@ -237,7 +240,7 @@ static int open_clients(struct daemon *daemon, sd_event *event, char **ret_error
 	return r ? error_set(ret_error, r, "cannot make an HTTP client: %s", strerror(-r)) : 0;
 }
 
-int daemon_new(struct config *config, sd_event *event, struct daemon **ret, char **ret_error)
+int daemon_new(struct config *config, sd_event *event, enum daemon_mode mode, struct daemon **ret, char **ret_error)
 {
 	struct daemon *daemon = calloc(1, sizeof(*daemon));
 	int r;
@@ -248,13 +251,14 @@ int daemon_new(struct config *config, sd_event *event, struct daemon **ret, char
 	}
 	daemon->config = config;
 	daemon->event = event;
+	daemon->shadow = mode != DAEMON_STEERS;
 	daemon->state_dir_lock = -1;
 	daemon->started_ns = daemon_monotonic_ns();
 	daemon->started_unix_s = daemon_unix_s();
 	read_boot_id(daemon);
 	r = open_clients(daemon, event, ret_error);
 	if (!r)
-		r = open_journal(daemon, ret_error);
+		r = open_journal(daemon, mode, ret_error);
 	if (!r)
 		r = open_recorder(daemon, ret_error);
 	if (!r)

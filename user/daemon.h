@@ -97,6 +97,7 @@ struct daemon {
 	struct daemon_service *services; /* in the order of the configuration */
 	char boot_id[40];
 	uint64_t started_ns;
+	bool shadow; /* decides, and steers nothing */
 	uint64_t next_sweep_ns;
 	uint64_t sweeps; /* finished */
 	struct capacity capacity;
@@ -108,12 +109,18 @@ struct daemon {
 	uint64_t asleep_ns;    /* between the last two ticks */
 };
 
+enum daemon_mode {
+	DAEMON_STEERS = 0,
+	DAEMON_SHADOW,       /* decides and measures in a copy of the journal; all flows go to the baselines */
+	DAEMON_SHADOW_AGAIN, /* goes on with the copy it made: the same program with another configuration */
+};
+
 /*
  * Takes over `config` (also on failure), opens journal and data plane and brings the kernel to where the journal has
  * it. On failure nothing is attached that was not before. -EROFS, -EACCES, …: the state directory; others as
  * datapath_open() has them.
  */
-int daemon_new(struct config *config, sd_event *event, struct daemon **ret, char **ret_error);
+int daemon_new(struct config *config, sd_event *event, enum daemon_mode mode, struct daemon **ret, char **ret_error);
 
 /* The data plane stays. */
 struct daemon *daemon_free(struct daemon *daemon);

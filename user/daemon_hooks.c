@@ -68,7 +68,7 @@ static void on_note(int64_t rollout, const char *sentence, void *context)
 
 int daemon_open_hooks(struct daemon *daemon, struct daemon_service *service, struct rollout_gates *ret)
 {
-	const struct hooks_environment environment = { daemon->fetch, daemon->commands, on_note, service };
+	const struct hooks_environment environment = { daemon->fetch, daemon->commands, on_note, service, daemon->shadow };
 	int r = hooks_new(&environment, service->config, &service->hooks);
 
 	if (!r)

@@ -8,6 +8,12 @@
 /* Brings the versions that were added at run time back from the journal, where they go with the file. */
 int daemon_restore_versions(struct daemon *daemon, char **ret_error);
 
+/*
+ * Opens the journal of shadow mode, a copy of the other one where `copy` is set. -EBUSY: that one has a rollout under way,
+ * whose flows would be taken away.
+ */
+int daemon_open_shadow_journal(struct daemon *daemon, bool copy, char **ret_error);
+
 /* Makes the service's hooks; *ret is for its rollout. */
 int daemon_open_hooks(struct daemon *daemon, struct daemon_service *service, struct rollout_gates *ret);
 

@@ -162,6 +162,11 @@ static int asker_add(struct asker *asker, unsigned hook, const struct hooks_mess
 	return asker_word(asker, i, move);
 }
 
+static unsigned count_hooks(const struct hooks *hooks)
+{
+	return hooks->environment.silent ? 0 : hooks->service->hooks_count;
+}
+
 /* Those that only say yes or no come first, those that do something after them. */
 static int asker_begin(struct asker *asker, const struct hooks_message *move)
 {
@@ -170,7 +175,7 @@ static int asker_begin(struct asker *asker, const struct hooks_message *move)
 
 	asker_clear(asker);
 	for (int on = CONFIG_HOOK_BEFORE_START; on <= CONFIG_HOOK_BEFORE_STEP; on++)
-		for (unsigned i = 0; !r && i < service->hooks_count && asker->consent.count < CONSENT_MAX; i++)
+		for (unsigned i = 0; !r && i < count_hooks(asker->hooks) && asker->consent.count < CONSENT_MAX; i++)
 			if ((int)service->hooks[i].on == on && concerns(on, move->decision))
 				r = asker_add(asker, i, move);
 	asker->rollout = move->rollout;
@@ -369,7 +374,7 @@ void hooks_decided(struct hooks *hooks, const struct hooks_message *message)
 	/* An operator resumes what a hook's failure has held: then all of it is asked anew. */
 	if (event != CONFIG_HOOK_EVENTS || hooks->move.consent.failed)
 		asker_clear(&hooks->move);
-	for (unsigned i = 0; event != CONFIG_HOOK_EVENTS && i < hooks->service->hooks_count; i++)
+	for (unsigned i = 0; event != CONFIG_HOOK_EVENTS && i < count_hooks(hooks); i++)
 		if (hooks->service->hooks[i].on == event)
 			tell(hooks, i, message);
 	tell_on(hooks);

@@ -26,6 +26,7 @@ struct hooks_environment {
 	struct command_runner *commands;
 	void (*note)(int64_t rollout, const char *sentence, void *context); /* what went wrong with telling */
 	void *context;
+	bool silent; /* nobody is asked or told */
 };
 
 /* `service` must outlive the hooks, or be replaced by hooks_set_config() with one of the same hooks. */

@@ -103,6 +103,12 @@ struct journal_decisions {
  */
 int journal_open(const char *path, struct journal **ret, char **ret_error);
 
+/*
+ * Copies the journal `from`, which nobody writes, to `to`; what was there goes by the name "TO.before". 0 also where there is
+ * none. *ret_error is a sentence.
+ */
+int journal_copy(const char *from, const char *to, char **ret_error);
+
 /* Closes; NULL is fine. Returns NULL. */
 struct journal *journal_close(struct journal *journal);
 

@@ -17,6 +17,7 @@
 #include "user/api.h"
 #include "user/config.h"
 #include "user/daemon.h"
+#include "user/dry_run.h"
 #include "user/http.h"
 #include "user/http_socket.h"
 #include "user/log.h"
@@ -163,6 +164,8 @@ static void log_start(const struct daemon *daemon)
 		log_info("service %s at %s: baseline %s%s%s", daemon->services[s].config->name,
 			 daemon->services[s].config->vip, view.baseline, view.canary ? ", canary " : "", view.canary ?: "");
 	}
+	if (daemon->shadow)
+		log_notice("shadow: nothing is steered, every new flow goes to a baseline; decisions are what would be");
 	if (datapath_adopted(daemon->datapath))
 		log_info("took over the maps and flows of the daemon before");
 }
@@ -174,7 +177,7 @@ struct outcome {
 	struct config *next; /* to go on with; NULL: the end */
 };
 
-static struct outcome run(struct config *config, const char *path)
+static struct outcome run(struct config *config, const char *path, enum daemon_mode mode)
 {
 	struct program program = { .tick_us = config->tick_ms * 1000ULL, .path = path };
 	struct outcome outcome = { 0 };
@@ -184,7 +187,7 @@ static struct outcome run(struct config *config, const char *path)
 	if (r)
 		config_free(config);
 	else
-		r = daemon_new(config, program.event, &program.daemon, &error);
+		r = daemon_new(config, program.event, mode, &program.daemon, &error);
 	if (!r) {
 		program.api = (struct api){ .daemon = program.daemon, .on_detached = on_detached, .context = &program };
 		log_start(program.daemon);
@@ -236,7 +239,7 @@ static struct config *go_back(const char *before, const char *path)
 }
 
 /* One daemon after the other. Where the next does not come up, the configuration before it is taken once more. */
-static int run_all(struct config *config, const char *path)
+static int run_all(struct config *config, const char *path, enum daemon_mode mode)
 {
 	struct outcome outcome = { 0 };
 	char *worked = NULL;
@@ -244,7 +247,9 @@ static int run_all(struct config *config, const char *path)
 	while (config) {
 		char *text = keep(config);
 
-		outcome = run(config, path);
+		outcome = run(config, path, mode);
+		if (mode == DAEMON_SHADOW)
+			mode = DAEMON_SHADOW_AGAIN;
 		config = outcome.started ? outcome.next : go_back(worked, path);
 		free(worked);
 		worked = outcome.started ? text : NULL;
@@ -269,7 +274,8 @@ int main(int argc, char **argv)
 	const char *path = CONFIG_PATH_DEFAULT;
 	struct options_parser options;
 	struct config *config = NULL;
-	bool test = false;
+	enum daemon_mode mode = DAEMON_STEERS;
+	bool test = false, dry_run = false;
 	char *error = NULL;
 	int option;
 
@@ -278,6 +284,8 @@ int main(int argc, char **argv)
 		switch (option) {
 		case 'c': path = optarg; break;
 		case 't': test = true; break;
+		case 'n': dry_run = true; break;
+		case 's': mode = DAEMON_SHADOW; break;
 		case 'k': config_print_keys(stdout); return API_EXIT_OK;
 		case 'V': printf("canaryd %s\n", CANARYD_VERSION); return API_EXIT_OK;
 		case 'h': options_print_help(stdout); return API_EXIT_OK;
@@ -293,16 +301,17 @@ int main(int argc, char **argv)
 		free(error);
 		return API_EXIT_CONFIG;
 	}
-	if (test && (cohorts_check_config(config, &error) || check_listen(config, &error))) {
+	if ((test || dry_run) && (cohorts_check_config(config, &error) || check_listen(config, &error))) {
 		fprintf(stderr, "%s: %s\n", path, error ?: "out of memory");
 		free(error);
 		config_free(config);
 		return API_EXIT_CONFIG;
 	}
-	if (test) {
-		printf("%s: the configuration is valid\n", path);
+	if (test || dry_run) {
+		int r = dry_run ? dry_run_print(config, stdout) : printf("%s: the configuration is valid\n", path);
+
 		config_free(config);
-		return API_EXIT_OK;
+		return r < 0 ? API_EXIT_FAILED : API_EXIT_OK;
 	}
-	return run_all(config, path);
+	return run_all(config, path, mode);
 }

@@ -7,6 +7,8 @@
 const struct options_entry options_table[] = {
 	{ "config", 'c', "FILE", "the configuration (default: " CONFIG_PATH_DEFAULT ")" },
 	{ "test", 't', NULL, "check the configuration, change nothing" },
+	{ "dry-run", 'n', NULL, "print what would be attached and made, touch nothing" },
+	{ "shadow", 's', NULL, "measure and decide, but steer nothing: every new flow goes to the baseline" },
 	{ "keys", 'k', NULL, "list the configuration's keys, defaults and ranges" },
 	{ "version", 'V', NULL, "print the version" },
 	{ "help", 'h', NULL, "print this" },
@@ -45,6 +47,8 @@ void options_print_help(FILE *out)
 	}
 	fputs("\nExit status: 0 ended as told, 1 failed, 2 wrong usage, 3 configuration invalid, 5 kernel feature missing.\n"
 	      "Stopping canaryd stops no packet: `canaryctl detach` alone takes the data plane away.\n"
+	      "With --shadow addresses are rewritten as without a rollout; weights are what would be, each decision is journalled\n"
+	      "as \"would: …\" in state_dir/shadow, no hook runs, and nothing of it is taken up by a canaryd that steers.\n"
 	      "A starter configuration: canaryctl config init --vip 192.0.2.10:80 --baseline ADDR:PORT --canary ADDR:PORT\n",
 	      out);
 }

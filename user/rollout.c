@@ -40,6 +40,11 @@ static void publish(struct rollout *rollout)
 	};
 	const struct canary_split_view *active = weights_active(rollout->environment.split);
 
+	if (rollout->environment.shadow) {
+		view.baseline = version_index(rollout, rollout->shadow_baseline);
+		view.canary = CANARY_NONE;
+		view.canary_threshold = 0;
+	}
 	if (active->epoch && active->generation == view.generation && active->baseline == view.baseline &&
 	    active->canary == view.canary && active->canary_threshold == view.canary_threshold)
 		return;
@@ -309,6 +314,8 @@ static bool was_taken_back(const struct rollout *rollout)
 {
 	const struct canary_split_view *active = weights_active(rollout->environment.split);
 
+	if (rollout->environment.shadow)
+		return false; /* there is none in the kernel ever */
 	return active->epoch && active->generation == rollout->generation && active->canary == CANARY_NONE;
 }
 
@@ -386,6 +393,7 @@ int rollout_open(const struct rollout_environment *environment, const struct con
 	r = rollout->judge && rollout->judge_state ? 0 : error_set(ret_error, -ENOMEM, "out of memory");
 	if (!r)
 		r = load_service(rollout, ret_error);
+	memcpy(rollout->shadow_baseline, rollout->baseline, sizeof(rollout->baseline));
 	if (!r)
 		r = load_rollout(rollout, unix_s, ret_error);
 	if (r) {

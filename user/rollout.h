@@ -41,6 +41,7 @@ struct rollout_environment {
 	struct canary_breaker *breaker;
 	const char *boot_id;
 	struct rollout_gates gates;
+	bool shadow; /* decides, and steers nothing: the baseline it was opened with gets every flow */
 };
 
 /* What there is to see. Strings are valid until the next call that changes the rollout. */

@@ -15,6 +15,7 @@ struct rollout {
 	int64_t id;
 	bool active;
 	char baseline[CANARY_NAME_MAX];
+	char shadow_baseline[CANARY_NAME_MAX]; /* in shadow mode: gets every flow */
 	char canary[CANARY_NAME_MAX];        /* "": none */
 	char last_baseline[CANARY_NAME_MAX]; /* of the last rollout */
 	char last_canary[CANARY_NAME_MAX];

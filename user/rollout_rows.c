@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ struct rows {
 	char *plan;
 	char *policy;
 	char *counts;
+	char *would; /* in shadow mode: the reason */
 };
 
 static char *print_json(json_t *json)
@@ -43,6 +45,7 @@ static void rows_deinit(struct rows *rows)
 	free(rows->plan);
 	free(rows->policy);
 	free(rows->counts);
+	free(rows->would);
 }
 
 /* `to` is the rollout as it will be once the decision has been written. */
@@ -55,6 +58,10 @@ static int rows_init(struct rows *rows, const struct rollout *to, const struct p
 	};
 	if (!rows->plan || !rows->policy || (decision && !rows->counts))
 		return -ENOMEM;
+	if (decision && to->environment.shadow && asprintf(&rows->would, "would: %s", decision->reason) < 0) {
+		rows->would = NULL;
+		return -ENOMEM;
+	}
 	judge_save(to->judge, to->judge_state);
 	rows->service = (struct journal_service){
 		.name = to->service->name, .baseline = to->baseline, .canary = or_null(to->canary),
@@ -76,7 +83,7 @@ static int rows_init(struct rows *rows, const struct rollout *to, const struct p
 			.weight_from_ppm = ppm(decision->weight_from), .weight_to_ppm = ppm(decision->weight_to),
 			.sli = or_null(decision->sli), .value = decision->value, .bound = decision->bound,
 			.unit = policy_unit_name(decision->unit),
-			.counts = rows->counts, .reason = decision->reason,
+			.counts = rows->counts, .reason = rows->would ?: decision->reason,
 		};
 	return 0;
 }

@@ -439,6 +439,7 @@ json_t *view_status(struct daemon *daemon)
 	set(object, "version", json_string(CANARYD_VERSION));
 	set(object, "pid", json_integer(getpid()));
 	set(object, "abi", json_integer(CANARY_ABI));
+	set(object, "shadow", json_boolean(daemon->shadow));
 	set(object, "uptime_s", json_real((daemon_monotonic_ns() - daemon->started_ns) / 1e9));
 	set(object, "tick_s", json_real(daemon->config->tick_ms / 1e3));
 	set(object, "tick_took_s", json_real(daemon->tick_took_ns / 1e9));

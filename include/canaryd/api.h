@@ -6,7 +6,7 @@
  * day are Unix seconds, durations are seconds, both may have a fraction; a missing measurement is null, never 0.
  *
  * GET  /v1/status                    the whole view:
- *   { version, pid, abi, uptime_s, tick_s, pin_dir,  abi: of the maps, CANARY_ABI of abi.h
+ *   { version, pid, abi, shadow, uptime_s, tick_s, pin_dir,   abi: of the maps; shadow: nothing is steered
  *     interfaces: [{name, xdp: "native"|"generic", tc: "tcx"|"clsact"}],
  *     flow_table: {entries, capacity, inserted, evicted, probation, promoted},   of all flows: put on probation by a flood
  *                                                    guard, and of these promoted to the table

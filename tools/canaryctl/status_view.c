@@ -75,6 +75,8 @@ static void print_host(const struct page *page, const json_t *status)
 			   field_text(interface, "name", "?"), field_text(interface, "xdp", "?"),
 			   field_text(interface, "tc", "?"));
 	}
+	if (json_is_true(json_object_get(status, "shadow")))
+		page_print(page, TONE_WARN, "\nshadow: nothing is steered, every new flow goes to a baseline; decisions are what would be");
 	page_print(page, TONE_PLAIN, "\nflow table %s of %s", format_count(entries).text, format_count(capacity).text);
 	if (capacity > 0)
 		page_print(page, entries > 0.9 * capacity ? TONE_WARN : TONE_PLAIN, " (%s)",
