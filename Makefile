@@ -224,7 +224,7 @@ kernels: bootstrap-kernels
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run kernels
 
-## package-test: the Debian package where systemd is process 1, in a virtual machine: install to purge; 15 minutes
+## package-test: the Debian package where systemd is process 1, in a virtual machine: install to purge; 20 minutes
 package-test: bootstrap-kernels
 	$(Q)$(MAKE) --no-print-directory programs manual lab
 	$(Q)tests/run package
