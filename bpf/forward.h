@@ -28,6 +28,7 @@ enum forward_kind {
 	FORWARD_PACKET = 0, /* of TCP or UDP */
 	FORWARD_FRAGMENT = 1, /* not the first: its addresses change, and nothing behind them */
 	FORWARD_ICMP = 2,   /* an error: what it shall become is in the CPU's scratch */
+	FORWARD_READY = 3,  /* it has become that already */
 };
 
 /* What one packet shall become. */
@@ -246,6 +247,8 @@ static __always_inline bool forward_rewrite(const struct xdp_md *ctx, const stru
 {
 	__u64 difference;
 
+	if (job->kind == FORWARD_READY)
+		return true;
 	if (job->kind == FORWARD_ICMP)
 		return forward_rewrite_icmp(ctx);
 	difference = job->packet.ipv6 ? forward_rewrite_ipv6(ctx, job) : forward_rewrite_ipv4(ctx, job);

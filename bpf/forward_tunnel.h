@@ -1,10 +1,62 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Mode dsr at XDP: sends a packet on as forward.h does, unchanged but in a tunnel to its backend. */
+/*
+ * Mode dsr at XDP: sends a packet on as forward.h does, unchanged but in a tunnel to its backend. What routers say of the
+ * way there is remembered, since they may not say whose packet it was that the way did not take.
+ */
 #ifndef CANARYD_BPF_FORWARD_TUNNEL_H
 #define CANARYD_BPF_FORWARD_TUNNEL_H
 
 #include "forward.h"
 #include "tunnel.h"
+
+#define TUNNEL_PATH_NS 600000000000ULL /* believed for so long (RFC 1191 §6.3) */
+
+/* ---- the way's MTU ------------------------------------------------------------------------------------------- */
+
+/* A large packet goes there: routers' words about the way are heard from now on, and those about other ways are not. */
+static __always_inline void tunnel_path_open(const struct canary_source *to)
+{
+	struct canary_tunnel_path path = {};
+
+	bpf_map_update_elem(&tunnel_paths, to, &path, BPF_NOEXIST);
+}
+
+/* What was told does not get more by what is told later (RFC 1191 §5), but by its age. */
+static __always_inline bool tunnel_path_tell(const struct icmp_tunnel_error *e)
+{
+	struct canary_tunnel_path *path = bpf_map_lookup_elem(&tunnel_paths, e->destination);
+	__u64 now_ns = bpf_ktime_get_ns();
+
+	if (!path)
+		return false;
+	if (path->told_ns && now_ns - path->told_ns < TUNNEL_PATH_NS && path->mtu <= e->mtu)
+		return true;
+	path->mtu = e->mtu;
+	path->told_ns = now_ns;
+	return true;
+}
+
+/* Has a router said that the way does not take the packet of the job? Then what it takes is where the kernel's word is. */
+static __always_inline bool tunnel_is_too_long(const struct xdp_md *ctx, struct forward_job *job)
+{
+	const struct canary_source *to = (const void *)job->destination.addr;
+	__u32 length = forward_length(ctx, job) + job->overhead;
+	struct canary_tunnel_path *path;
+
+	if (length <= (job->packet.ipv6 ? ICMP_TUNNEL_MTU_MIN6 : ICMP_TUNNEL_MTU_MIN4))
+		return false;
+	path = bpf_map_lookup_elem(&tunnel_paths, to);
+	if (!path) {
+		tunnel_path_open(to);
+		return false;
+	}
+	if (!path->told_ns || length <= path->mtu || bpf_ktime_get_ns() - path->told_ns >= TUNNEL_PATH_NS)
+		return false;
+	job->fib.tot_len = path->mtu;
+	return true;
+}
+
+/* ---- the tunnel ---------------------------------------------------------------------------------------------- */
 
 /* What lies before the IP header. */
 struct tunnel_link {
@@ -70,6 +122,8 @@ __attribute__((noinline)) int forward_tunnel(struct xdp_md *ctx)
 	way = forward_find_way(ctx, job);
 	if (way < 0)
 		return way;
+	if (tunnel_is_too_long(ctx, job))
+		return -CANARY_REASON_too_big;
 	if (!tunnel_enter(ctx, job))
 		return -CANARY_REASON_rewrite;
 	job->network += job->overhead;

@@ -204,26 +204,6 @@ static __always_inline int icmp_parse(void *data, void *data_end, struct icmp_er
 	return e->transport + sizeof(struct tcphdr) > ICMP_PLACE_MAX ? CANARY_REASON_extension_headers : 0;
 }
 
-/* Is it an error about a packet that its receiver had sent in a tunnel? */
-static __always_inline bool icmp_is_about_tunnel(void *data, void *data_end)
-{
-	struct icmp_start *icmp;
-	struct ipv6hdr *ip6;
-	struct iphdr *ip;
-	struct packet p;
-	__be16 protocol;
-
-	if (parse_ethernet(data, data_end, &p.network, &protocol) ||
-	    icmp_parse_outer(&p, data_end, protocol, (void **)&icmp) || (void *)(icmp + 1) > data_end ||
-	    !icmp_is_error(p.ipv6, icmp->type))
-		return false;
-	ip = (void *)(icmp + 1);
-	ip6 = (void *)(icmp + 1);
-	if (p.ipv6)
-		return (void *)(ip6 + 1) <= data_end && ip6->nexthdr == IPPROTO_IPV6;
-	return (void *)(ip + 1) <= data_end && ip->protocol == IPPROTO_IPIP;
-}
-
 /* The quoted packet was a reply, from the VIP to the client. */
 static __always_inline void icmp_key_of_reply(struct icmp_work *work)
 {

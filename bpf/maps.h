@@ -12,6 +12,7 @@
 #include <bpf/bpf_helpers.h>
 #include "fragment.h"
 #include "icmp.h"
+#include "icmp_tunnel.h"
 #include "rescue.h"
 
 #define MAPS_SERVICES 64
@@ -19,6 +20,7 @@
 #define MAPS_BACKENDS 64  /* set before loading */
 #define MAPS_FLOWS 262144 /* set before loading */
 #define MAPS_FRAGMENTS 16384
+#define MAPS_TUNNEL_PATHS 1024
 #define MAPS_HALF_OPEN (MAPS_FLOWS / 4) /* set before loading */
 #define MAPS_SYNS 16384   /* connections that wait for a canary's answer */
 
@@ -139,6 +141,13 @@ struct {
 	__type(key, struct canary_fragment_key);
 	__type(value, struct canary_fragment);
 } fragments SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAPS_TUNNEL_PATHS);
+	__type(key, struct canary_source);
+	__type(value, struct canary_tunnel_path);
+} tunnel_paths SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -276,6 +285,7 @@ struct maps_shadow {
 
 struct maps_scratch {
 	struct icmp_work icmp;
+	struct icmp_tunnel_error tunnel;
 	struct fragment_work fragment;
 	struct maps_shadow shadow;
 };

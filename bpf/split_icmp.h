@@ -12,12 +12,14 @@
 #include "icmp.h"
 #include "maps.h"
 #include "split_icmp_forward.h"
+#include "split_icmp_tunnel.h"
 
 /* What is left to do about an error, where that is no reason to let it pass untouched. */
 enum split_icmp_next {
 	SPLIT_ICMP_PASS = 0, /* changed */
 	SPLIT_ICMP_TO_BACKEND = -1,
 	SPLIT_ICMP_TO_CLIENT = -2,
+	SPLIT_ICMP_ABOUT_TUNNEL = -3,
 };
 
 /* Is it about a reply of a service? The flow is looked up by the quote. Returns a reason where it is not. */
@@ -57,8 +59,8 @@ __noinline int split_icmp(struct xdp_md *ctx)
 	if (!work)
 		return CANARY_REASON_other_protocol;
 	reason = icmp_parse(data, data_end, &work->error);
-	if (reason == CANARY_REASON_other_protocol && icmp_is_about_tunnel(data, data_end))
-		return CANARY_REASON_tunnel_error;
+	if (reason == CANARY_REASON_other_protocol && icmp_tunnel_parse(data, data_end, &room->tunnel))
+		return SPLIT_ICMP_ABOUT_TUNNEL;
 	if (reason)
 		return reason;
 	if (!icmp_same(work->error.outer.destination, work->error.inner.source)) /* somebody else's error */
@@ -75,6 +77,8 @@ static __always_inline int split_icmp_packet(struct xdp_md *ctx)
 {
 	int next = split_icmp(ctx);
 
+	if (next == SPLIT_ICMP_ABOUT_TUNNEL)
+		return split_icmp_tunnel(ctx);
 	if (next == SPLIT_ICMP_TO_BACKEND)
 		next = split_icmp_to_backend();
 	else if (next == SPLIT_ICMP_TO_CLIENT)

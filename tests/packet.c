@@ -281,27 +281,42 @@ static uint16_t icmp_checksum(const struct packet_bytes *packet)
 	return htons(~sum_words(packet->data + packet->transport, len, sum) & 0xffff);
 }
 
-void packet_build_error(const struct packet_error_spec *spec, struct packet_bytes *packet)
+uint16_t packet_icmp_checksum(const struct packet_bytes *packet)
+{
+	struct packet_bytes copy = *packet;
+
+	write16(&copy, copy.transport + 2, 0);
+	return icmp_checksum(&copy);
+}
+
+void packet_build_error_about(const struct packet_error_spec *spec, const struct packet_bytes *about,
+			      struct packet_bytes *packet)
 {
 	struct packet_spec outer = {
 		.source = spec->source, .destination = spec->destination, .vlan_tags = spec->vlan_tags,
 		.ip_options_len = spec->ip_options_len,
 	};
-	struct packet_bytes about;
 	uint8_t message[PACKET_MAX] = { spec->type, spec->code, 0, 0, spec->rest >> 24, spec->rest >> 16,
 					spec->rest >> 8, spec->rest };
 
-	packet_build(&spec->about, &about);
 	outer.payload = message;
-	outer.payload_len = about.len - about.network;
+	outer.payload_len = about->len - about->network;
 	if (spec->quote_len && spec->quote_len < outer.payload_len)
 		outer.payload_len = spec->quote_len;
-	memcpy(message + 8, about.data + about.network, outer.payload_len);
+	memcpy(message + 8, about->data + about->network, outer.payload_len);
 	outer.payload_len += 8;
 	outer.source.protocol = outer.destination.protocol = is_ipv4(&outer.source) ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 	packet_build(&outer, packet);
 	packet->payload = packet->transport + 8;
 	write16(packet, packet->transport + 2, icmp_checksum(packet));
+}
+
+void packet_build_error(const struct packet_error_spec *spec, struct packet_bytes *packet)
+{
+	struct packet_bytes about;
+
+	packet_build(&spec->about, &about);
+	packet_build_error_about(spec, &about, packet);
 }
 
 void packet_fragment(const struct packet_bytes *whole, size_t offset, size_t len, uint32_t id,

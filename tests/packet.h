@@ -78,6 +78,12 @@ struct packet_error_spec {
 
 /* Builds the error with right checksums. `transport` is the ICMP header, `payload` the quoted IP header. */
 void packet_build_error(const struct packet_error_spec *spec, struct packet_bytes *packet);
+/* The same about a packet that is there, instead of the one that the spec describes. */
+void packet_build_error_about(const struct packet_error_spec *spec, const struct packet_bytes *about,
+			      struct packet_bytes *packet);
+
+/* The checksum an ICMP error should carry, recomputed, in network order. */
+uint16_t packet_icmp_checksum(const struct packet_bytes *packet);
 
 /*
  * `len` bytes from `offset` of what is behind the IP header of `whole`, which has no extension headers, as a fragment with

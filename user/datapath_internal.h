@@ -60,7 +60,7 @@ struct datapath {
 
 /* What is pinned: the maps above and what only the programs use. */
 #define DATAPATH_PINS(X)                                                                                            \
-	DATAPATH_MAPS(X) X(event_budget) X(scratch) X(fragments) X(syns) X(silences) X(rescue_scratch)
+	DATAPATH_MAPS(X) X(event_budget) X(scratch) X(fragments) X(tunnel_paths) X(syns) X(silences) X(rescue_scratch)
 
 /* How a link to tc says where: since linux 6.6; Debian 12's headers are older. */
 #ifndef BPF_TCX_EGRESS

@@ -255,6 +255,15 @@ struct canary_reply {
 	__u8 zero[7];
 };
 
+/* ---- tunnels --------------------------------------------------------------------------------------------- */
+
+/* `tunnel_paths`, by the address of a backend in mode dsr: what a router on the way there says it takes. */
+struct canary_tunnel_path {
+	__u64 told_ns; /* 0: nobody has said anything */
+	__u32 mtu;     /* bytes, tunnel included */
+	__u32 zero;
+};
+
 /* ---- fragments ------------------------------------------------------------------------------------------- */
 
 /* What the fragments of one datagram have in common. The key of `fragments`. */
@@ -467,6 +476,7 @@ CANARY_ASSERT_SIZE(canary_flow, 88);
 CANARY_ASSERT_SIZE(canary_reply_key, 40);
 CANARY_ASSERT_SIZE(canary_reply, 56);
 CANARY_ASSERT_SIZE(canary_source, 16);
+CANARY_ASSERT_SIZE(canary_tunnel_path, 16);
 CANARY_ASSERT_SIZE(canary_fragment_key, 40);
 CANARY_ASSERT_SIZE(canary_fragment, 48);
 CANARY_ASSERT_SIZE(canary_shadow_rule, 16);

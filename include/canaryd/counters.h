@@ -67,7 +67,7 @@
 	X(time_to_live, "it had passed as many routers as it may")                                                  \
 	X(no_neighbour, "sent on by the stack: a neighbour not yet known, or an interface XDP cannot send on")      \
 	X(too_big, "larger than the way to the backend or the client takes: its sender is told, where it can be")    \
-	X(tunnel_error, "an ICMP error about a packet in a tunnel to a backend (dsr)")    \
+	X(tunnel_error, "an ICMP error about a packet in a tunnel to a backend that is no word for a client (dsr)")    \
 	X(shadow, "the answer of a shadow version: measured, and kept from the client")
 
 #endif

@@ -3,7 +3,7 @@
  * Mode dsr packet by packet: what comes out is the client's packet, a hop older, behind a header of its own that takes it
  * to the backend. Only the client's side is seen, and what it acknowledges says what the server did.
  */
-#include "tests/bpf/fixture_fullnat.h"
+#include "tests/bpf/fixture_dsr.h"
 
 #include "split.skel.h"
 #include <arpa/inet.h>
@@ -22,128 +22,6 @@
 #define GET "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 #define SPLITS 64 /* different flows of a service */
 
-static int set_up(void **state)
-{
-	int r = fullnat_set_up(state);
-
-	for (int service = 0; !r && service < FIXTURE_SERVICES; service++)
-		fullnat_set_mode(*state, service, CANARY_MODE_DSR);
-	return r;
-}
-
-/* ---- the tunnel ----------------------------------------------------------------------------------------------- */
-
-static uint16_t be16(const uint8_t *bytes)
-{
-	return bytes[0] << 8 | bytes[1];
-}
-
-static uint16_t ones_sum(const uint8_t *bytes, size_t len)
-{
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i + 1 < len; i += 2)
-		sum += be16(bytes + i);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
-}
-
-/* IPv4 in IPv4, from the tunnel's source. Returns where to. */
-static struct canary_endpoint expect_ipv4_header(const uint8_t *ip, size_t len)
-{
-	static const uint8_t start[] = { 0x45, 0x48 };
-	struct canary_endpoint to = { .addr = { 0, 0, htonl(0xffff) } };
-	struct in_addr source;
-
-	inet_pton(AF_INET, "10.9.0.1", &source);
-	assert_memory_equal(ip, start, sizeof(start));
-	assert_int_equal(be16(ip + 2), len);
-	assert_int_equal(be16(ip + 6), 0x4000);
-	assert_int_equal(ip[8], 64);
-	assert_int_equal(ip[9], IPPROTO_IPIP);
-	assert_int_equal(ones_sum(ip, 20), 0xffff);
-	assert_memory_equal(ip + 12, &source, sizeof(source));
-	memcpy(&to.addr[3], ip + 16, 4);
-	return to;
-}
-
-static struct canary_endpoint expect_ipv6_header(const uint8_t *ip, size_t len)
-{
-	struct canary_endpoint to = {};
-	struct in6_addr source;
-
-	inet_pton(AF_INET6, "fd00:9::1", &source);
-	assert_int_equal(be16(ip) >> 4, 0x648);
-	assert_int_equal(be16(ip + 4), len - 40);
-	assert_int_equal(ip[6], IPPROTO_IPV6);
-	assert_int_equal(ip[7], 64);
-	assert_memory_equal(ip + 8, &source, sizeof(source));
-	memcpy(to.addr, ip + 24, 16);
-	return to;
-}
-
-/* Sets the class of service, so that it is seen whether the tunnel has it, too. */
-static void set_class(struct packet_bytes *packet)
-{
-	uint8_t *ip = packet->data + packet->network;
-
-	if (packet->ipv6) {
-		ip[0] = 0x64;
-		ip[1] = 0x80 | (ip[1] & 0x0f);
-		return;
-	}
-	ip[1] = 0x48;
-	ip[10] = ip[11] = 0;
-	memcpy(ip + 10, &(uint16_t){ packet_ip_checksum(packet) }, 2);
-}
-
-/* The packet without the tunnel, in `inner`. Returns the address of the backend. */
-static struct canary_endpoint expect_in_tunnel(const struct packet_bytes *before, const struct packet_bytes *after,
-					       uint8_t mac, struct packet_bytes *inner)
-{
-	size_t overhead = before->ipv6 ? 40 : 20, ip = before->network;
-	struct canary_endpoint to;
-
-	assert_int_equal(after->len, before->len + overhead);
-	to = before->ipv6 ? expect_ipv6_header(after->data + ip, after->len - ip) :
-			    expect_ipv4_header(after->data + ip, after->len - ip);
-	*inner = *before;
-	memcpy(inner->data, after->data, ip);
-	memcpy(inner->data + ip, after->data + ip + overhead, before->len - ip);
-	assert_memory_equal(inner->data + 12, before->data + 12, ip - 12);
-	if (before->protocol == IPPROTO_TCP || before->protocol == IPPROTO_UDP)
-		fullnat_expect_routed(before, inner, mac);
-	assert_memory_equal(inner->data + ip + 12, before->data + ip + 12, before->len - ip - 12);
-	return to;
-}
-
-static uint16_t backend_at(const struct canary_endpoint *to)
-{
-	for (uint16_t i = 0; i < FIXTURE_BACKENDS; i++) {
-		struct canary_endpoint backend = fixture_backend(i);
-
-		if (!memcmp(backend.addr, to->addr, sizeof(to->addr)))
-			return i;
-	}
-	fail_msg("sent to nobody's address");
-	return CANARY_NONE;
-}
-
-/* Sends a request, and returns the backend it was sent to. */
-static uint16_t expect_sent(const struct fixture *f, const struct packet_spec *spec)
-{
-	struct packet_bytes before, after, inner;
-	struct canary_endpoint to;
-
-	packet_build(spec, &before);
-	set_class(&before);
-	after = before;
-	assert_int_equal(fullnat_run(f, "c0", &after), XDP_REDIRECT);
-	to = expect_in_tunnel(&before, &after, 0xbb, &inner);
-	return backend_at(&to);
-}
-
 static void test_packets(void **state)
 {
 	for (int service = 0; service < FIXTURE_SERVICES; service++) {
@@ -152,12 +30,12 @@ static void test_packets(void **state)
 
 		for (uint32_t client = 0; client < SPLITS; client++) {
 			struct packet_spec spec = fixture_request(service, client, SYN, 1000, tcp ? "" : GET);
-			uint16_t backend = expect_sent(*state, &spec);
+			uint16_t backend = dsr_expect_sent(*state, &spec);
 
 			assert_int_equal(backend / 4, service);
 			versions[backend / 2 & 1]++;
 			spec = fixture_request(service, client, ACK, 1001, GET);
-			assert_int_equal(expect_sent(*state, &spec), backend);
+			assert_int_equal(dsr_expect_sent(*state, &spec), backend);
 		}
 		assert_true(versions[0] > 0 && versions[1] > 0);
 	}
@@ -176,10 +54,10 @@ static void test_shapes(void **state)
 		spec.extension_count = shape / 12;
 		memset(spec.extensions, IPPROTO_DSTOPTS, sizeof(spec.extensions));
 		packet_build(&spec, &before);
-		set_class(&before);
+		dsr_set_class(&before);
 		after = before;
 		assert_int_equal(fullnat_run(*state, "c0", &after), XDP_TX);
-		expect_in_tunnel(&before, &after, 0xcc, &inner);
+		dsr_expect_in_tunnel(&before, &after, 0xcc, &inner);
 	}
 	fullnat_command("ip route replace 10.0.0.0/24 via 10.0.1.1; ip route replace fd00::/120 via fd00::ffff");
 }
@@ -195,7 +73,7 @@ static void test_padding(void **state)
 	after = before;
 	assert_int_equal(fullnat_run(*state, "c0", &after), XDP_REDIRECT);
 	assert_int_equal(after.len, before.len + 20);
-	assert_int_equal(be16(after.data + after.network + 2), before.len - 6 - before.network + 20);
+	assert_int_equal(dsr_be16(after.data + after.network + 2), before.len - 6 - before.network + 20);
 }
 
 /* Routers tell flows apart by the label; it is the same for all packets of one. */
@@ -227,7 +105,7 @@ static void test_errors_about_replies(void **state)
 {
 	for (int service = TCP4; service <= TCP6; service++) {
 		struct packet_spec spec = fixture_request(service, 7, SYN, 1000, "");
-		uint16_t backend = expect_sent(*state, &spec);
+		uint16_t backend = dsr_expect_sent(*state, &spec);
 		struct packet_error_spec error = {
 			.about = fixture_request(service, 7, ACK, 5001, "HTTP/1.1 200 OK"),
 			.type = service == TCP4 ? 3 : 2,
@@ -242,34 +120,12 @@ static void test_errors_about_replies(void **state)
 		error.source = client;
 		error.destination = error.about.source;
 		packet_build_error(&error, &before);
-		set_class(&before);
+		dsr_set_class(&before);
 		after = before;
 		assert_int_equal(fullnat_run(*state, "c0", &after), XDP_REDIRECT);
-		to = expect_in_tunnel(&before, &after, 0xbb, &inner);
-		assert_int_equal(backend_at(&to), backend);
+		to = dsr_expect_in_tunnel(&before, &after, 0xbb, &inner);
+		assert_int_equal(dsr_backend_at(&to), backend);
 		assert_int_equal(fixture_version_stats(*state, backend / 2, true).icmp_errors, 1);
-	}
-}
-
-/* A router complains about a tunnel to the node: it is counted, and the stack hears of it. */
-static void test_errors_about_tunnels(void **state)
-{
-	for (int service = TCP4; service <= TCP6; service++) {
-		struct packet_error_spec error = {
-			.about = fixture_request(service, 7, ACK, 5001, GET),
-			.type = service == TCP4 ? 3 : 1,
-		};
-		struct packet_bytes before, after;
-
-		error.source = error.about.destination;
-		error.destination = error.about.source;
-		packet_build_error(&error, &before);
-		before.data[before.payload + (before.ipv6 ? 6 : 9)] = before.ipv6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
-		after = before;
-		assert_int_equal(fullnat_run(*state, "c0", &after), XDP_PASS);
-		assert_int_equal(after.len, before.len);
-		assert_memory_equal(after.data, before.data, before.len);
-		assert_int_equal(fixture_reasons(*state).tunnel_error, service + 1);
 	}
 }
 
@@ -290,7 +146,7 @@ static void test_counts(void **state)
 			struct packet_spec spec = fixture_request(service, 7, flags[i], seqs[i], i == 2 ? GET : "");
 
 			spec.ack = acks[i];
-			backend = expect_sent(*state, &spec);
+			backend = dsr_expect_sent(*state, &spec);
 		}
 		counted = fixture_version_stats(*state, backend / 2, true);
 		assert_int_equal(counted.connections, 1);
@@ -310,19 +166,19 @@ static void test_counts(void **state)
 static void test_failures(void **state)
 {
 	struct packet_spec spec = fixture_request(TCP4, 7, SYN, 1000, "");
-	uint16_t backend = expect_sent(*state, &spec);
+	uint16_t backend = dsr_expect_sent(*state, &spec);
 
 	fixture_set_timeouts(*state, TCP4, 1, 1, 1);
 	fixture_sweep(*state);
 	assert_int_equal(fixture_version_stats(*state, backend / 2, true).syn_timeout, 1);
 	spec = fixture_request(TCP4, 8, SYN, 1000, "");
-	backend = expect_sent(*state, &spec);
+	backend = dsr_expect_sent(*state, &spec);
 	spec = fixture_request(TCP4, 8, ACK, 1001, GET);
 	spec.ack = 5001;
-	expect_sent(*state, &spec);
+	dsr_expect_sent(*state, &spec);
 	spec = fixture_request(TCP4, 8, FIN | ACK, 1001 + sizeof(GET) - 1, "");
 	spec.ack = 5002;
-	expect_sent(*state, &spec);
+	dsr_expect_sent(*state, &spec);
 	assert_int_equal(fixture_version_stats(*state, backend / 2, true).empty_close, 1);
 }
 
@@ -330,10 +186,10 @@ static void test_failures(void **state)
 static void test_datagrams(void **state)
 {
 	struct packet_spec spec = fixture_request(UDP6, 7, 0, 0, GET);
-	uint16_t backend = expect_sent(*state, &spec);
+	uint16_t backend = dsr_expect_sent(*state, &spec);
 	struct canary_counters counted;
 
-	assert_int_equal(expect_sent(*state, &spec), backend);
+	assert_int_equal(dsr_expect_sent(*state, &spec), backend);
 	fixture_set_timeouts(*state, UDP6, 1, 1, 1000000000000ULL);
 	fixture_sweep(*state);
 	counted = fixture_version_stats(*state, backend / 2, true);
@@ -382,64 +238,19 @@ static void test_by_stack(void **state)
 	fullnat_command("ip neigh add 10.0.1.1 lladdr 02:00:00:00:00:bb dev b0");
 }
 
-/* The client is told what is left of the way's MTU for its packet. */
-static void expect_too_big(const struct fixture *f, enum fixture_service service, size_t payload_len, uint16_t mtu)
-{
-	static const char payload[1460];
-	struct packet_spec spec = fixture_request(service, 5, ACK, 1001, "");
-	struct packet_bytes before, after;
-	uint8_t *ip;
-	size_t icmp;
-
-	spec.payload = payload;
-	spec.payload_len = payload_len;
-	packet_build(&spec, &before);
-	ip = before.data + before.network;
-	if (!before.ipv6) {
-		ip[6] |= 0x40;
-		ip[10] = ip[11] = 0;
-		memcpy(ip + 10, &(uint16_t){ packet_ip_checksum(&before) }, 2);
-	}
-	after = before;
-	if (!mtu) {
-		assert_int_equal(fullnat_run(f, "c0", &after), XDP_REDIRECT);
-		return;
-	}
-	assert_int_equal(fullnat_run(f, "c0", &after), XDP_TX);
-	icmp = before.network + (before.ipv6 ? 40 : 20);
-	assert_int_equal(after.data[icmp], before.ipv6 ? 2 : 3);
-	assert_int_equal(be16(after.data + icmp + 6), mtu);
-	assert_memory_equal(after.data + icmp + 8, ip, after.len - icmp - 8);
-}
-
-static void test_too_big(void **state)
-{
-	fullnat_command("ip link set b0 mtu 1400");
-	expect_too_big(*state, TCP4, 1380 - 40, 0);
-	expect_too_big(*state, TCP4, 1380 - 39, 1380);
-	expect_too_big(*state, TCP6, 1360 - 60, 0);
-	expect_too_big(*state, TCP6, 1360 - 59, 1360);
-	fullnat_command("ip link set b0 mtu 1300");
-	expect_too_big(*state, TCP6, 1261 - 60, 1280); /* less is no answer */
-	assert_int_equal(fixture_reasons(*state).too_big, 3);
-	fullnat_command("ip link set b0 mtu 1500");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_packets, set_up, fixture_tear_down),
-		cmocka_unit_test_setup_teardown(test_shapes, set_up, fixture_tear_down),
-		cmocka_unit_test_setup_teardown(test_padding, set_up, fixture_tear_down),
-		cmocka_unit_test_setup_teardown(test_flow_label, set_up, fixture_tear_down),
-		cmocka_unit_test_setup_teardown(test_errors_about_replies, set_up, fixture_tear_down),
-		cmocka_unit_test_setup_teardown(test_errors_about_tunnels, set_up, fixture_tear_down),
-		cmocka_unit_test_setup_teardown(test_counts, set_up, fixture_tear_down),
-		cmocka_unit_test_setup_teardown(test_failures, set_up, fixture_tear_down),
-		cmocka_unit_test_setup_teardown(test_datagrams, set_up, fixture_tear_down),
-		cmocka_unit_test_setup_teardown(test_untouched, set_up, fixture_tear_down),
-		cmocka_unit_test_setup_teardown(test_by_stack, set_up, fixture_tear_down),
-		cmocka_unit_test_setup_teardown(test_too_big, set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_packets, dsr_set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_shapes, dsr_set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_padding, dsr_set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_flow_label, dsr_set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_errors_about_replies, dsr_set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_counts, dsr_set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_failures, dsr_set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_datagrams, dsr_set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_untouched, dsr_set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_by_stack, dsr_set_up, fixture_tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, fullnat_network_set_up, NULL);
