@@ -23,3 +23,22 @@ prepare() {
 		lab_ns node ip route add 10.78.1.0/24 via "${LAB_CLIENTS4[0]}" &&
 		lab_ns node ip route add fd00:78:1::/64 via "${LAB_CLIENTS6[0]}"
 }
+
+# service NAME VIP PROTOCOL SOURCE BASELINE [CANARY]: its versions are NAME-old and NAME-new
+service() {
+	cat <<-END
+		  - name: $1
+		    vip: $2
+		    protocol: $3
+		    mode: dsr
+		    tunnel_source: "$4"
+		    syn_timeout_s: 0.5
+		    response_timeout_s: 0.5
+		    breaker: {enabled: false}
+		    baseline: $1-old
+		    rollout: {steps: [{weight: 50, min_s: 1}], bake_s: 1}
+		    versions:
+		      - {name: $1-old, backends: ["$5"]}
+		      ${6:+"- {name: $1-new, backends: [\"$6\"]}"}
+	END
+}

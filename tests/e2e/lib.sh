@@ -93,6 +93,14 @@ load() {
 	REPORT=$(lab_ns client "$LAB_BUILD/lab-client" "$@" 2>"$errors") || bail "lab-client $*: $(cat "$errors")"
 }
 
+# serve_at NAME NS ARG…: lab-server there, with its control socket
+serve_at() {
+	local name=$1 ns=$2
+	shift 2
+	lab_start "$name" "$ns" "$LAB_BUILD/lab-server" --name "$name" --control "$LAB_DIR/$name.control" --base-ms 1 "$@"
+	lab_wait_for 10 "$name to serve" lab_tell "$name" stats || bail "lab-server does not start"
+}
+
 # stats NAME: the counts of a lab-server are left in $STATS.
 stats() { STATS=$(lab_tell "$1" stats) || bail "no counts from $1"; }
 

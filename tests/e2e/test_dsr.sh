@@ -30,37 +30,11 @@ write_config() {
 	service udp6 "'[$LAB_VIP6]:53'" udp fd00:77::1 "[fd00:77:1::2]:53"
 }
 
-# service NAME VIP PROTOCOL SOURCE BASELINE [CANARY]: its versions are NAME-old and NAME-new
-service() {
-	cat <<-END
-		  - name: $1
-		    vip: $2
-		    protocol: $3
-		    mode: dsr
-		    tunnel_source: "$4"
-		    syn_timeout_s: 0.5
-		    response_timeout_s: 0.5
-		    breaker: {enabled: false}
-		    baseline: $1-old
-		    rollout: {steps: [{weight: 50, min_s: 1}], bake_s: 1}
-		    versions:
-		      - {name: $1-old, backends: ["$5"]}
-		      ${6:+"- {name: $1-new, backends: [\"$6\"]}"}
-	END
-}
-
-serve() {
-	local name=$1 ns=$2
-	shift 2
-	lab_start "$name" "$ns" "$LAB_BUILD/lab-server" --name "$name" --control "$LAB_DIR/$name.control" --base-ms 1 "$@"
-	lab_wait_for 10 "$name to serve" lab_tell "$name" stats || bail "lab-server does not start"
-}
-
 start_servers() {
 	local i
 	for i in 1 2; do
-		serve "b$i" "b$i" --listen "$LAB_VIP4:80" --listen "[$LAB_VIP6]:80" --listen "$LAB_VIP4:81" --listen "[$LAB_VIP6]:81"
-		serve "u$i" "b$i" --udp --listen "$LAB_VIP4:53" --listen "[$LAB_VIP6]:53"
+		serve_at "b$i" "b$i" --listen "$LAB_VIP4:80" --listen "[$LAB_VIP6]:80" --listen "$LAB_VIP4:81" --listen "[$LAB_VIP6]:81"
+		serve_at "u$i" "b$i" --udp --listen "$LAB_VIP4:53" --listen "[$LAB_VIP6]:53"
 	done
 }
 
@@ -170,21 +144,6 @@ test_rollouts() {
 
 new_is_old() { [ "$(two '.services[0].versions[] | select(.name == "two-old") | .active_flows')" -ge 40 ]; }
 
-reason() { lab_pinned reasons | jq --arg name "$1" '[.[].formatted.values[].value[$name]] | add'; }
-
-# A way of 1,400 bytes, tunnel included: the client is told what is left, and its long request arrives.
-test_path_mtu() {
-	local address before
-	before=$(reason too_big)
-	lab_ns node ip route replace 10.77.2.2/32 dev to-b2 mtu lock 1400
-	lab_ns node ip -6 route replace fd00:77:1::2/128 dev to-b1 mtu lock 1400
-	for address in "$LAB_VIP4" "[$LAB_VIP6]"; do
-		check "a request of 4,000 bytes to $address is answered" lab_ns client curl --silent --fail --max-time 30 \
-			--header "X-Long: $(printf '%04000d' 0)" "http://$address/"
-	done
-	check_within "the client was told" "$(($(reason too_big) - before))" 2 100
-}
-
 lab_up dsr routed || bail "the lab does not come up"
 prepare || bail "the network is not ready"
 start_servers
@@ -195,5 +154,4 @@ test_servers
 test_udp
 test_unavailable
 test_rollouts
-test_path_mtu
 plan

@@ -46,18 +46,11 @@ service() {
 	END
 }
 
-serve() {
-	local name=$1 ns=$2
-	shift 2
-	lab_start "$name" "$ns" "$LAB_BUILD/lab-server" --name "$name" --control "$LAB_DIR/$name.control" --base-ms 1 "$@"
-	lab_wait_for 10 "$name to serve" lab_tell "$name" stats || bail "lab-server does not start"
-}
-
 start_servers() {
-	serve b1 b1 --listen 10.77.1.2:80 --listen "[fd00:77:1::2]:80"
-	serve b2 b2 --listen 10.77.2.2:80 --listen "[fd00:77:2::2]:80"
-	serve udp b1 --udp --listen 10.77.1.2:53 --listen "[fd00:77:1::2]:53"
-	serve near client --listen "$NEAR4:80" --listen "[$NEAR6]:80"
+	serve_at b1 b1 --listen 10.77.1.2:80 --listen "[fd00:77:1::2]:80"
+	serve_at b2 b2 --listen 10.77.2.2:80 --listen "[fd00:77:2::2]:80"
+	serve_at udp b1 --udp --listen 10.77.1.2:53 --listen "[fd00:77:1::2]:53"
+	serve_at near client --listen "$NEAR4:80" --listen "[$NEAR6]:80"
 }
 
 # XDP sends: on a veth that reaches a peer who polls (GRO), and by XDP_TX one who has a program of its own.

@@ -10,16 +10,12 @@
 set -u
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/path.sh
+. tests/e2e/path.sh
 
 far4=198.51.100.2 far6=2001:db8:f::2 deep4=203.0.113.2 deep6=2001:db8:d::2
 source4=10.77.0.21 source6=fd00:77::21
 near4=${LAB_CLIENTS4[15]} near6=${LAB_CLIENTS6[15]} # on the clients' link: out where it came in
-
-narrow() { lab_ns "$1" ip link set "$2" mtu 1280 && lab_ns "$3" ip link set "$4" mtu 1280; }
-
-routes() {
-	lab_ns "$1" ip route replace default via "$2" advmss 1460 && lab_ns "$1" ip -6 route replace default via "$3" advmss 1440
-}
 
 edges_up() {
 	lab_prepare_ns far && lab_prepare_ns deep &&
@@ -92,84 +88,17 @@ service() {
 	END
 }
 
-# serve_files NS ADDRESS4 ADDRESS6: nginx there, with a large file, that takes uploads
-serve_files() {
-	local ns=$1 dir="$LAB_DIR/nginx-$1"
-	mkdir -p "$dir/root/upload"
-	ln -s "$LAB_DIR/large" "$dir/root/large"
-	cat >"$dir/nginx.conf" <<-END
-		worker_processes 1;
-		daemon off;
-		user root;
-		pid $dir/pid;
-		error_log $dir/error.log notice;
-		events { }
-		http {
-			access_log off;
-			client_body_temp_path $dir/body;
-			proxy_temp_path $dir/proxy;
-			fastcgi_temp_path $dir/fastcgi;
-			uwsgi_temp_path $dir/uwsgi;
-			scgi_temp_path $dir/scgi;
-			client_max_body_size 64m;
-			server {
-				listen $2:8080;
-				listen [$3]:8080;
-				root $dir/root;
-				location /upload { dav_methods PUT; }
-			}
-		}
-	END
-	lab_start "nginx-$ns" "$ns" nginx -e "$dir/error.log" -c "$dir/nginx.conf"
-	lab_wait_for 10 "nginx in $ns" lab_ns "$ns" curl --silent --fail --head "http://$2:8080/large" ||
-		bail "nginx does not start: $(cat "$dir/error.log")"
-}
-
-serve_datagrams() {
-	lab_start "$1" "$2" "$LAB_BUILD/lab-server" --name "$1" --control "$LAB_DIR/$1.control" --udp --base-ms 1 \
-		--listen "$3:8300" --listen "[$4]:8300"
-	lab_wait_for 10 "$1 to serve" lab_tell "$1" stats || bail "lab-server does not start"
-}
-
 start_servers() {
 	head -c 1000000 /dev/urandom >"$LAB_DIR/large"
 	serve_files b1 10.77.1.2 fd00:77:1::2
 	serve_files b2 10.77.2.2 fd00:77:2::2
 	serve_files deep "$deep4" "$deep6"
-	serve_datagrams s1 b1 10.77.1.2 fd00:77:1::2
-	serve_datagrams s2 b2 10.77.2.2 fd00:77:2::2
-	serve_datagrams s3 deep "$deep4" "$deep6"
+	serve_datagrams s1 b1 8300 10.77.1.2 fd00:77:1::2
+	serve_datagrams s2 b2 8300 10.77.2.2 fd00:77:2::2
+	serve_datagrams s3 deep 8300 "$deep4" "$deep6"
 }
 
 # ---- path MTU, TCP ----
-
-counted() { lab_kernel "$1" | jq ".$2"; }
-reason() { lab_pinned reasons | jq --arg name "$1" '[.[].formatted.values[].value[$name]] | add'; }
-
-# knows NS ADDRESS [SOURCE]: it has been told of a narrow link on the way there
-knows() { lab_ns "$1" ip route get "$2" | grep -q 'mtu 1280'; }
-
-# upload VERSION VIP NS: from the client to a backend there
-upload() {
-	check "upload to $1 over the narrow link" lab_ns client curl --silent --show-error --fail --max-time 60 \
-		--upload-file "$LAB_DIR/large" "http://$2/upload/$1"
-	check "$1 has it whole" cmp "$LAB_DIR/large" "$LAB_DIR/nginx-$3/root/upload/$1"
-}
-
-# download VERSION VIP: to the far client
-download() {
-	check "download from $1 over the narrow link" lab_ns far curl --silent --show-error --fail --max-time 60 \
-		--output "$LAB_DIR/got-$1" "http://$2/large"
-	check "$1: it is whole" cmp "$LAB_DIR/large" "$LAB_DIR/got-$1"
-	check_within "$1: ICMP errors translated" "$(counted "$1" icmp_errors)" 1 1000
-}
-
-forget_routes() {
-	local ns
-	for ns in far client node b1 b2 deep; do
-		lab_ns "$ns" ip route flush cache && lab_ns "$ns" ip -6 route flush cache || bail "the routes of $ns are not forgotten"
-	done
-}
 
 # The narrow link behind a router: its error is translated. At the node's own interface: the node tells the client.
 test_tcp() {
@@ -179,7 +108,7 @@ test_tcp() {
 	upload deep6 "[$LAB_VIP6]:80" deep
 	check_within "deep6: ICMP errors translated" "$(counted deep6 icmp_errors)" 1 1000
 	check "the client knows the way to the VIP, IPv6" knows client "$LAB_VIP6"
-	forget_routes
+	forget_routes far client node b1 b2 deep
 	upload narrow "$LAB_VIP4:81" b1
 	upload narrow6 "[$LAB_VIP6]:81" b1
 	check_within "the node told the client" "$(reason too_big)" 2 1000
@@ -192,65 +121,18 @@ test_tcp() {
 
 # ---- datagrams ----
 
-# load_at NS ARG…: as load, from there
-load_at() {
-	local ns=$1
-	shift
-	REPORT=$(lab_ns "$ns" "$LAB_BUILD/lab-client" "$@" 2>"$LAB_DIR/load.errors") ||
-		bail "lab-client $*: $(cat "$LAB_DIR/load.errors")"
-}
-
-# A datagram that is too big is lost, and its sender learns; so does the server. Each has to be told once.
-all_answered() {
-	load_at "$1" --to "$2" --udp --datagram-bytes "$3" --rate 200 --count 60 --timeout 3
-	[ "$(of "$REPORT" '.responses["2xx"]')" -eq 60 ]
-}
-
-of_bytes() { lab_kernel "$1" | jq -c '[.request_bytes, .response_bytes]'; }
-
-# datagrams NS VERSION VIP BYTES: three a flow, to three backends; those of a flow are answered by one
-datagrams() {
-	local ns=$1 version=$2 vip=$3 bytes=$4 what="$4 bytes from $1 to $2" before
-	lab_wait_for 60 "$what to find their way" all_answered "$ns" "$vip" "$bytes" || not_ok "$what find their way"
-	before=$(of_bytes "$version")
-	load_at "$ns" --to "$vip" --udp --datagram-bytes "$bytes" --rate 100 --count 100 --requests-per-connection 3 --timeout 30
-	check_equal "$what: all come back whole" "$(of "$REPORT" '[.responses["2xx"], .malformed]')" '[300,0]'
-	check_equal "$what: by three backends, each flow by one" "$(of "$REPORT" '[(.versions | length), .version_changes]')" '[3,0]'
-	check_equal "$what: the kernel counted every byte once" \
-		"$(jq -cn "[$(of_bytes "$version"), $before] | transpose | map(.[0] - .[1])")" "[$((300 * bytes)),$((300 * (bytes + 3)))]"
-}
-
 test_datagrams() {
 	local ns bytes
-	forget_routes
+	forget_routes far client node b1 b2 deep
 	for ns in client far; do
 		for bytes in 1400 4000; do
-			datagrams "$ns" datagrams "$LAB_VIP4:53" "$bytes"
-			datagrams "$ns" datagrams6 "[$LAB_VIP6]:53" "$bytes"
+			datagrams "$ns" datagrams "$LAB_VIP4:53" "$bytes" 3 300
+			datagrams "$ns" datagrams6 "[$LAB_VIP6]:53" "$bytes" 3 300
 		done
 	done
 }
 
 # ---- unreachable ----
-
-# refused VERSION VIP SOURCE: the client is told at once, and the kernel has counted it. Each datagram has a port of its own:
-# one that is drawn twice is no new connection.
-refused() {
-	local version=$1 vip=$2
-	load --to "$vip" --source "$3" --source-ports 20001-20030 --udp --rate 100 --count 30 --timeout 30
-	check_equal "$version: 30 datagrams are refused" "$(of "$REPORT" '[.refused, .response_timeouts]')" '[30,0]'
-	check_equal "$version: the kernel counted exactly that" \
-		"$(lab_kernel "$version" | jq -c '[.connections, .requests, .refused, .icmp_errors, .response_timeout]')" '[30,30,30,30,0]'
-}
-
-# A connection whose SYN nobody delivers: refused once, also where the client's kernel tries again before it gives up.
-unreachable() {
-	local version=$1 vip=$2
-	load --to "$vip" --rate 10 --count 2 --timeout 30
-	check_equal "$version: 2 connections find nobody" "$(of "$REPORT" '[.unreachable, .connect_timeouts]')" '[2,0]'
-	check_equal "$version: the kernel counted them as refused" \
-		"$(lab_kernel "$version" | jq -c '[.connections, .refused]')" '[2,2]'
-}
 
 test_unreachable() {
 	refused closed "$LAB_VIP4:90" "${LAB_CLIENTS4[0]}"

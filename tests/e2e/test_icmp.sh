@@ -5,11 +5,11 @@
 #
 #   far 198.51.100.2 --(1280)-- client ----- node ----- b2
 #       2001:db8:f::2                         `--(1280)-- b1
-#
-# Who is at a narrow link says all the same that it takes segments of 1,460 bytes: nothing but ICMP tells the truth.
 set -u
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/path.sh
+. tests/e2e/path.sh
 
 far4=198.51.100.2
 far6=2001:db8:f::2
@@ -26,12 +26,6 @@ far_up() {
 		lab_ns node ip -6 route add 2001:db8:f::/64 via "${LAB_CLIENTS6[0]}" &&
 		lab_ns node ip route add unreachable 10.77.9.0/24 &&
 		lab_ns node ip -6 route add unreachable fd00:77:9::/64
-}
-
-narrow() { lab_ns "$1" ip link set "$2" mtu 1280 && lab_ns "$3" ip link set "$4" mtu 1280; }
-
-routes() {
-	lab_ns "$1" ip route replace default via "$2" advmss 1460 && lab_ns "$1" ip -6 route replace default via "$3" advmss 1440
 }
 
 # ---- versions ----
@@ -75,47 +69,6 @@ service() {
 	END
 }
 
-# serve_files NS ADDRESS4 ADDRESS6: nginx there, with a large file, that takes uploads
-serve_files() {
-	local ns=$1 dir="$LAB_DIR/nginx-$1"
-	mkdir -p "$dir/root/upload"
-	ln -s "$LAB_DIR/large" "$dir/root/large"
-	cat >"$dir/nginx.conf" <<-END
-		worker_processes 1;
-		daemon off;
-		user root;
-		pid $dir/pid;
-		error_log $dir/error.log notice;
-		events { }
-		http {
-			access_log off;
-			client_body_temp_path $dir/body;
-			proxy_temp_path $dir/proxy;
-			fastcgi_temp_path $dir/fastcgi;
-			uwsgi_temp_path $dir/uwsgi;
-			scgi_temp_path $dir/scgi;
-			client_max_body_size 64m;
-			server {
-				listen $2:8080;
-				listen [$3]:8080;
-				root $dir/root;
-				location /upload { dav_methods PUT; }
-			}
-		}
-	END
-	lab_start "nginx-$ns" "$ns" nginx -e "$dir/error.log" -c "$dir/nginx.conf"
-	lab_wait_for 10 "nginx in $ns" lab_ns "$ns" curl --silent --fail --head "http://$2:8080/large" ||
-		bail "nginx does not start: $(cat "$dir/error.log")"
-}
-
-serve_datagrams() {
-	local name=$1 ns=$2 port=$3
-	shift 3
-	lab_start "$name" "$ns" "$LAB_BUILD/lab-server" --name "$name" --control "$LAB_DIR/$name.control" --udp --base-ms 1 \
-		--listen "$1:$port" --listen "[$2]:$port"
-	lab_wait_for 10 "$name to serve" lab_tell "$name" stats || bail "lab-server does not start"
-}
-
 start_servers() {
 	head -c 3000000 /dev/urandom >"$LAB_DIR/large"
 	serve_files node "$LAB_BACKEND4" "$LAB_BACKEND6"
@@ -129,86 +82,33 @@ start_servers() {
 
 # ---- path MTU, TCP ----
 
-counted() { lab_kernel "$1" | jq ".$2"; }
-
-# knows NS ADDRESS: it has been told of the narrow link on the way there
-knows() { lab_ns "$1" ip route get "$2" | grep -q 'mtu 1280'; }
-
-# upload VERSION VIP NS: from the client to a backend there
-upload() {
-	local version=$1 vip=$2 received="$LAB_DIR/nginx-$3/root/upload/$1"
-	check "upload to $version over the narrow link" lab_ns client curl --silent --show-error --fail --max-time 120 \
-		--upload-file "$LAB_DIR/large" "http://$vip/upload/$version"
-	check "$version has it whole" cmp "$LAB_DIR/large" "$received"
-	check_within "$version: ICMP errors translated" "$(counted "$version" icmp_errors)" 1 1000
-}
-
-# download VERSION VIP NS FAR: to the far client from a backend there
-download() {
-	local version=$1 vip=$2 ns=$3 far=$4
-	check "download from $version over the narrow link" lab_ns far curl --silent --show-error --fail --max-time 120 \
-		--output "$LAB_DIR/got-$version" "http://$vip/large"
-	check "and it is whole" cmp "$LAB_DIR/large" "$LAB_DIR/got-$version"
-	check_within "$version: ICMP errors translated" "$(counted "$version" icmp_errors)" 1 1000
-	check "$version: its backend knows the way to the client" knows "$ns" "$far"
-}
-
 test_tcp() {
 	upload narrow "$LAB_VIP4:82" b1
+	check_within "narrow: ICMP errors translated" "$(counted narrow icmp_errors)" 1 1000
 	check "the client knows the way to the VIP" knows client "$LAB_VIP4"
 	upload narrow6 "[$LAB_VIP6]:82" b1
+	check_within "narrow6: ICMP errors translated" "$(counted narrow6 icmp_errors)" 1 1000
 	check "the client knows the way to the VIP, IPv6" knows client "$LAB_VIP6"
-	download wide "$LAB_VIP4:81" b2 "$far4"
-	download wide6 "[$LAB_VIP6]:81" b2 "$far6"
-	download near "$LAB_VIP4:80" node "$far4" # after which the node itself knows
-	download near6 "[$LAB_VIP6]:80" node "$far6"
+	download wide "$LAB_VIP4:81"
+	check "wide: its backend knows the way to the client" knows b2 "$far4"
+	download wide6 "[$LAB_VIP6]:81"
+	check "wide6: its backend knows the way to the client" knows b2 "$far6"
+	download near "$LAB_VIP4:80" # after which the node itself knows
+	check "near: its backend knows the way to the client" knows node "$far4"
+	download near6 "[$LAB_VIP6]:80"
+	check "near6: its backend knows the way to the client" knows node "$far6"
 	check_equal "no TCP connection failed" "$(lab_kernel | jq '.refused + .syn_timeout + .reset_before_response + .empty_close')" 0
 }
 
 # ---- datagrams ----
 
-# load_at NS ARG…: as load, from there
-load_at() {
-	local ns=$1
-	shift
-	REPORT=$(lab_ns "$ns" "$LAB_BUILD/lab-client" "$@" 2>"$LAB_DIR/load.errors") ||
-		bail "lab-client $*: $(cat "$LAB_DIR/load.errors")"
-}
-
-# A datagram that is too big is lost, and its sender learns; over IPv6 the server, too. Both have to be told once.
-all_answered() {
-	load_at "$1" --to "$2" --udp --datagram-bytes "$3" --rate 200 --count 60 --timeout 3
-	[ "$(of "$REPORT" '.responses["2xx"]')" -eq 60 ]
-}
-
-of_bytes() { lab_kernel "$1" | jq -c '[.request_bytes, .response_bytes]'; }
-
-# datagrams NS VERSION VIP BYTES: three a flow, to four backends; those of a flow are answered by one
-datagrams() {
-	local ns=$1 version=$2 vip=$3 bytes=$4 what="$4 bytes from $1 to $2" before
-	lab_wait_for 60 "$what to find their way" all_answered "$ns" "$vip" "$bytes"
-	before=$(of_bytes "$version")
-	load_at "$ns" --to "$vip" --udp --datagram-bytes "$bytes" --rate 100 --count 100 --requests-per-connection 3 --timeout 30
-	check_equal "$what: all come back whole" "$(of "$REPORT" '[.responses["2xx"], .malformed]')" '[300,0]'
-	check_equal "$what: by four backends, each flow by one" "$(of "$REPORT" '[(.versions | length), .version_changes]')" '[4,0]'
-	check_equal "$what: the kernel counted every byte once" \
-		"$(jq -cn "[$(of_bytes "$version"), $before] | transpose | map(.[0] - .[1])")" "[$((300 * bytes)),$((300 * (bytes + 3)))]"
-}
-
-forget_routes() {
-	local ns
-	for ns in far client node b1 b2; do
-		lab_ns "$ns" ip route flush cache && lab_ns "$ns" ip -6 route flush cache || bail "the routes of $ns are not forgotten"
-	done
-}
-
 test_datagrams() {
 	local ns bytes
-	forget_routes
+	forget_routes far client node b1 b2
 	for ns in client far; do
 		for bytes in 1400 4000 8000; do
-			datagrams "$ns" datagrams "$LAB_VIP4:53" "$bytes"
-			datagrams "$ns" datagrams6 "[$LAB_VIP6]:53" "$bytes"
+			datagrams "$ns" datagrams "$LAB_VIP4:53" "$bytes" 4 300
+			datagrams "$ns" datagrams6 "[$LAB_VIP6]:53" "$bytes" 4 300
 		done
 	done
 	check_within "datagrams: ICMP errors translated" "$(counted datagrams icmp_errors)" 1 10000
@@ -216,25 +116,6 @@ test_datagrams() {
 }
 
 # ---- unreachable ----
-
-# refused VERSION VIP SOURCE: the client is told at once, and the kernel has counted it. Each datagram has a port of its own:
-# one that is drawn twice is no new connection.
-refused() {
-	local version=$1 vip=$2
-	load --to "$vip" --source "$3" --source-ports 20001-20030 --udp --rate 100 --count 30 --timeout 30
-	check_equal "$version: 30 datagrams are refused" "$(of "$REPORT" '[.refused, .response_timeouts]')" '[30,0]'
-	check_equal "$version: the kernel counted exactly that" \
-		"$(lab_kernel "$version" | jq -c '[.connections, .requests, .refused, .icmp_errors, .response_timeout]')" '[30,30,30,30,0]'
-}
-
-# A connection whose SYN nobody delivers: refused once, also where the client's kernel tries again before it gives up.
-unreachable() {
-	local version=$1 vip=$2
-	load --to "$vip" --rate 10 --count 2 --timeout 30
-	check_equal "$version: 2 connections find nobody" "$(of "$REPORT" '[.unreachable, .connect_timeouts]')" '[2,0]'
-	check_equal "$version: the kernel counted them as refused" \
-		"$(lab_kernel "$version" | jq -c '[.connections, .refused]')" '[2,2]'
-}
 
 test_unreachable() {
 	refused closed "$LAB_VIP4:90" "${LAB_CLIENTS4[0]}"
