@@ -20,6 +20,8 @@ static const struct {
 	[ALERT_ERROR_DELTA] = { "CanaryErrorDelta", offsetof(struct config_alert_rules, error_delta) },
 	[ALERT_SERVICE_DOWN] = { "ServiceDown", offsetof(struct config_alert_rules, service_down) },
 	[ALERT_CRASH_LOOP] = { "CanaryCrashLoop", offsetof(struct config_alert_rules, crash_loop) },
+	[ALERT_NO_BACKEND] = { "NoHealthyBackend", offsetof(struct config_alert_rules, no_backend) },
+	[ALERT_BACKENDS] = { "BackendsUnhealthy", offsetof(struct config_alert_rules, backends) },
 	[ALERT_DRIFT] = { "CanaryDrift", offsetof(struct config_alert_rules, drift) },
 	[ALERT_ROLLED_BACK] = { "RolloutRolledBack", offsetof(struct config_alert_rules, rolled_back) },
 	[ALERT_HELD] = { "RolloutHeld", offsetof(struct config_alert_rules, held) },
@@ -162,6 +164,33 @@ static void judge_crash_loop(const struct alert_facts *facts, struct alert_condi
 	SAY(c->description, "%s", facts->crash_loop);
 }
 
+static void judge_no_backend(const struct alert_facts *facts, struct alert_condition *c)
+{
+	const struct alert_backends *of = &facts->of_baseline;
+
+	if (of->well || !of->out)
+		return;
+	c->on = true;
+	c->version = facts->baseline;
+	SAY(c->summary, "%s: no backend of %s is well", facts->service, facts->baseline);
+	SAY(c->description, "of the baseline's backends %u are out and none is well, so that all get new flows; %s: %s", of->out,
+	    of->address, of->why);
+}
+
+static void judge_backends(const struct alert_facts *facts, struct alert_condition *c)
+{
+	bool canary = !facts->of_baseline.out;
+	const struct alert_backends *of = canary ? &facts->of_canary : &facts->of_baseline;
+
+	if (!of->out || (canary && !facts->active))
+		return;
+	c->on = true;
+	c->version = canary ? facts->canary : facts->baseline;
+	SAY(c->summary, "%s: backends of %s are not well", facts->service, c->version);
+	SAY(c->description, "%u of the %u backends of %s that should get flows are out; %s: %s", of->out, of->out + of->well,
+	    c->version, of->address, of->why);
+}
+
 static void judge_drift(const struct config_alert_rules *rules, const struct alert_facts *facts,
 			const struct alert_window *window, struct alert_condition *c)
 {
@@ -213,6 +242,8 @@ void alert_rules_judge(const struct config_alert_rules *rules, const struct aler
 	judge_error_delta(rules, facts, window, &ret[ALERT_ERROR_DELTA]);
 	judge_service_down(rules, facts, window, &ret[ALERT_SERVICE_DOWN]);
 	judge_crash_loop(facts, &ret[ALERT_CRASH_LOOP]);
+	judge_no_backend(facts, &ret[ALERT_NO_BACKEND]);
+	judge_backends(facts, &ret[ALERT_BACKENDS]);
 	judge_drift(rules, facts, window, &ret[ALERT_DRIFT]);
 	judge_rolled_back(facts, &ret[ALERT_ROLLED_BACK]);
 	judge_held(rules, facts, &ret[ALERT_HELD]);

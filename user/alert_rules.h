@@ -22,6 +22,8 @@ enum alert_rule {
 	ALERT_ERROR_DELTA = 0, /* evidence of 20, and the canary fails far more often than the baseline */
 	ALERT_SERVICE_DOWN,    /* the baseline fails, or none of it answers */
 	ALERT_CRASH_LOOP,
+	ALERT_NO_BACKEND, /* none of the baseline's is well */
+	ALERT_BACKENDS,   /* some are not */
 	ALERT_DRIFT,       /* evidence of 20 that the canary is a little worse */
 	ALERT_ROLLED_BACK, /* for an hour, or until the next rollout */
 	ALERT_HELD,        /* held or paused for long */
@@ -37,6 +39,14 @@ struct alert_window {
 	struct finding_counts counts[ALERT_WINDOW_S];
 };
 
+/* The backends of a version, but for what an operator has taken out. */
+struct alert_backends {
+	unsigned well;
+	unsigned out;        /* unhealthy or ejected */
+	const char *address; /* the first of those */
+	const char *why;
+};
+
 /* All that is known of a service; pointers are borrowed. */
 struct alert_facts {
 	double now_s;  /* of a clock that does not step */
@@ -48,6 +58,8 @@ struct alert_facts {
 	double ended; /* Unix seconds; 0: not yet */
 	const struct policy_state *policy;
 	const struct finding *finding;
+	struct alert_backends of_baseline;
+	struct alert_backends of_canary; /* of a rollout under way */
 	const char *crash_loop; /* what is said of a unit that is restarted again and again; NULL: nothing */
 };
 

@@ -185,6 +185,8 @@ struct config_alert_rules {
 	enum config_severity service_down;
 	double service_down_percent;
 	enum config_severity crash_loop;
+	enum config_severity no_backend;
+	enum config_severity backends;
 	enum config_severity drift;
 	enum config_severity security; /* of a report that has none of its own; off: none is taken */
 	enum config_on_security on_security;

@@ -185,6 +185,10 @@ _Static_assert(offsetof(struct config_listen, address) == 0, "the text comes fir
 	  "50", 1, 100, NULL, "down: so many percent of its requests fail")                                         \
 	X(SEVERITY("crash_loop", crash_loop),                                                                       \
 	  "page", 0, 0, NULL, "a version's unit is restarted again and again")                                      \
+	X(SEVERITY("no_backend", no_backend),                                                                       \
+	  "page", 0, 0, NULL, "no backend of the baseline is well: all get flows, well or not")                     \
+	X(SEVERITY("backends", backends),                                                                           \
+	  "ticket", 0, 0, NULL, "backends of the baseline or the canary are unhealthy or ejected")                  \
 	X(SEVERITY("drift", drift),                                                                                 \
 	  "ticket", 0, 0, NULL, "there is some evidence that the canary is worse")                                  \
 	X(SEVERITY("security", security),                                                                           \

@@ -26,6 +26,31 @@ static const char *find_crash_loop(const struct daemon_service *service, const s
 	return NULL;
 }
 
+#define WHY 256
+
+/* What is wrong with the first that is out is written to `why`. */
+static struct alert_backends count_backends(const struct daemon_service *service, const char *version, char why[WHY])
+{
+	struct alert_backends of = { .address = "", .why = why };
+
+	*why = '\0';
+	for (size_t i = 0; version && i < service->rotation->n; i++) {
+		const struct rotation_entry *entry = &service->rotation->entries[i];
+		enum rotation_state state = rotation_state(entry);
+
+		if (strcmp(entry->version, version))
+			continue;
+		of.well += rotation_is_well(entry);
+		if (state != ROTATION_UNHEALTHY && state != ROTATION_EJECTED)
+			continue;
+		if (!of.out++) {
+			of.address = entry->address;
+			rotation_why(entry, why, WHY, daemon_monotonic_ns());
+		}
+	}
+	return of;
+}
+
 static bool is_silent(const struct daemon *daemon, const struct daemon_service *service, double unix_s)
 {
 	time_t now = (time_t)unix_s;
@@ -41,10 +66,13 @@ void daemon_tick_alerts(struct daemon *daemon)
 	for (size_t s = 0; s < daemon->n_services; s++) {
 		const struct daemon_service *service = &daemon->services[s];
 		struct rollout_view view = rollout_view(service->rollout);
+		char why_baseline[WHY], why_canary[WHY];
 		const struct alert_facts facts = {
 			.now_s = now_s, .unix_s = unix_s, .service = service->config->name, .baseline = view.baseline,
 			.canary = view.last_canary ?: "", .active = rollout_is_active(service->rollout), .ended = view.ended,
 			.policy = view.policy, .finding = view.finding,
+			.of_baseline = count_backends(service, view.baseline, why_baseline),
+			.of_canary = count_backends(service, view.canary, why_canary),
 			.crash_loop = find_crash_loop(service, view.finding),
 		};
 

@@ -146,3 +146,6 @@ checkout() { lab_ctl status checkout -j | jq -r ".services[0] | $1"; }
 
 # is FILTER VALUE: whether that value is so now; for lab_wait_for.
 is() { [ "$(checkout "$1")" = "$2" ]; }
+
+# firing ALERT: whether that alert goes on; for lab_wait_for.
+firing() { lab_ctl status -j | jq -e --arg name "$1" '.alerts.firing | any(.alertname == $name)'; }

@@ -22,7 +22,6 @@ blackout_config() {
 
 hooked() { jq -c '.body' "$LAB_DIR/webhook.requests" 2>/dev/null; }
 told() { [ "$(hooked | jq -r '"\(.labels.alertname) \(.status)"' | grep -cx "$1")" -ge 1 ]; }
-firing() { lab_ctl status -j | jq -e --arg name "$1" '.alerts.firing | any(.alertname == $name)'; }
 quiet() { ! firing "$1"; }
 all() { [ "$(checkout '.versions[] | select(.name == "v1") | .attempts')" -gt "$1" ]; }
 

@@ -62,6 +62,7 @@ test_out_and_back() {
 	lab_wait_for 5 "it to be out of rotation" usable_is "$b2 $c1 $c2" || not_ok "usable are $(usable)"
 	went 300
 	check_equal "a backend that is out gets no new flow, and no client fails" "${WENT[b1]} ${WENT[b2]}" "0 300"
+	check "it is worth a ticket" lab_wait_for 10 "the alert" firing BackendsUnhealthy
 	check "canaryctl status names it" grep -q "$b1 of v1 is unhealthy" <(lab_ctl status)
 	lab_tell b1 clear >/dev/null
 	wait_state "$b1" healthy
@@ -92,6 +93,7 @@ test_panic() {
 	lab_tell b2 refuse=1 >/dev/null
 	lab_wait_for 20 "panic" is '.versions[0].rotation.panic' true || bail "no panic: $(checkout .versions[0].rotation)"
 	check_equal "with no backend well all get new flows" "$(checkout '.versions[0].rotation | [.backends, .well, .usable] | @csv')" "2,0,2"
+	check "which is worth a page" lab_wait_for 10 "the alert" firing NoHealthyBackend
 	check "canaryctl status says so" grep -q "no backend of v1 is well" <(lab_ctl status)
 	lab_tell b1 clear >/dev/null
 	lab_tell b2 clear >/dev/null

@@ -28,7 +28,9 @@ static int set_up(void **state)
 
 	x->rules = (struct config_alert_rules){ .error_delta = CONFIG_SEVERITY_PAGE, .error_delta_percent = 5,
 						.service_down = CONFIG_SEVERITY_PAGE, .service_down_percent = 50,
-						.crash_loop = CONFIG_SEVERITY_PAGE, .drift = CONFIG_SEVERITY_TICKET,
+						.crash_loop = CONFIG_SEVERITY_PAGE,
+						.no_backend = CONFIG_SEVERITY_PAGE,
+						.backends = CONFIG_SEVERITY_TICKET, .drift = CONFIG_SEVERITY_TICKET,
 						.rolled_back = CONFIG_SEVERITY_TICKET, .held = CONFIG_SEVERITY_TICKET,
 						.held_s = 900, .repeat_s = 60, .resolve_s = 30 };
 	x->finding = (struct finding){ .n_slis = 2, .ln_bound = log(100), .ln_hold = log(5), .ln_e_rollback = -1 };
@@ -234,6 +236,29 @@ static void held_for_long_and_crash_loops(void **state)
 	assert_int_equal(judge(x), 0);
 }
 
+static void backends_that_are_out(void **state)
+{
+	struct fixture *x = *state;
+
+	x->facts.of_baseline = (struct alert_backends){ .well = 2 };
+	x->facts.of_canary = (struct alert_backends){ .well = 1, .out = 1, .address = "10.0.0.2:80", .why = "refused" };
+	assert_int_equal(judge(x), ON(BACKENDS));
+	assert_string_equal(x->conditions[ALERT_BACKENDS].version, "v2");
+	x->facts.of_canary.well = 0; /* it gets no flows, and its rollout is held */
+	assert_int_equal(judge(x), ON(BACKENDS));
+	x->facts.active = false;
+	assert_int_equal(judge(x), 0);
+	x->facts.of_baseline = (struct alert_backends){ .well = 1, .out = 2, .address = "10.0.0.1:80", .why = "refused" };
+	assert_int_equal(judge(x), ON(BACKENDS));
+	assert_string_equal(x->conditions[ALERT_BACKENDS].version, "v1");
+	assert_string_equal(x->conditions[ALERT_BACKENDS].description,
+			    "2 of the 3 backends of v1 that should get flows are out; 10.0.0.1:80: refused");
+	x->facts.of_baseline.well = 0;
+	assert_int_equal(judge(x), ON(BACKENDS) | ON(NO_BACKEND));
+	x->facts.of_baseline.out = 0; /* drained, by an operator */
+	assert_int_equal(judge(x), 0);
+}
+
 /* The clock of a hold begins again with its reason; the incident does not. */
 static void held_for_another_reason_is_held_on(void **state)
 {
@@ -370,6 +395,7 @@ int main(void)
 		TEST(little_evidence_pages_nobody),
 		TEST(a_service_that_is_down_pages),
 		TEST(held_for_long_and_crash_loops),
+		TEST(backends_that_are_out),
 		TEST(held_for_another_reason_is_held_on),
 		TEST(a_rollback_is_over_with_the_next_rollout),
 		TEST(severities),
