@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What others report of the canary, and the kernel's breaker: it is held, or goes back, whatever the evidence for it. */
+/*
+ * What others report of the canary, the kernel's breaker, and backends that are out: it is held, or goes back, whatever the
+ * evidence for it.
+ */
 #include "policy_fixture.h"
 
 static void alert(struct fixture *x, enum finding_say says, const char *why)
@@ -88,6 +91,53 @@ static void a_breaker_that_tripped_is_a_failure(void **state)
 	assert_true(x->d.counts.canary_attempts == 12 && x->d.counts.canary_failed == 10 && x->state.weight == 0);
 }
 
+/* No news of a canary that gets no flows: it is not good news. */
+static void a_canary_without_backends_is_held(void **state)
+{
+	struct fixture *x = *state;
+
+	until(x, 100);
+	x->f.backends = FINDING_SAYS_HOLD;
+	strcpy(x->f.backends_why, "v2 has no backend for new flows: 10.0.0.2:80 is unhealthy");
+	assert_int_equal(tick(x, 1), POLICY_HOLD);
+	assert_int_equal(x->state.held, POLICY_HELD_BACKENDS);
+	assert_string_equal(policy_held_name(x->state.held), "backends");
+	assert_string_equal(x->d.reason, "v2 has no backend for new flows: 10.0.0.2:80 is unhealthy");
+	assert_int_equal(until(x, 3500), POLICY_NONE);
+	x->f.backends = FINDING_SAYS_NOTHING;
+	assert_int_equal(tick(x, 1), POLICY_RESUME);
+	assert_int_equal(until(x, 100), POLICY_ADVANCE);
+}
+
+static void for_too_long_it_has_failed(void **state)
+{
+	struct fixture *x = *state;
+
+	x->f.backends = FINDING_SAYS_FAIL;
+	strcpy(x->f.backends_why, "v2 has no backend for new flows for too long");
+	x->plan.on_fail = POLICY_FAIL_HOLD;
+	assert_int_equal(tick(x, 1), POLICY_HOLD);
+	assert_int_equal(x->state.held, POLICY_HELD_FAILED);
+	x->plan.on_fail = POLICY_FAIL_ROLL_BACK;
+	x->f.data = FINDING_DATA_ERROR; /* it needs no sample */
+	assert_int_equal(tick(x, 1), POLICY_ROLL_BACK);
+	assert_string_equal(x->d.reason, "v2 has no backend for new flows for too long");
+	assert_true(x->state.weight == 0);
+}
+
+static void nor_does_it_pass_its_bake(void **state)
+{
+	struct fixture *x = *state;
+
+	while (x->state.phase != POLICY_BAKE)
+		tick(x, 1);
+	x->f.backends = FINDING_SAYS_HOLD;
+	strcpy(x->f.backends_why, "v2 has no backend for new flows");
+	assert_int_equal(tick(x, 1), POLICY_HOLD);
+	assert_int_equal(until(x, 1000), POLICY_NONE);
+	assert_true(x->state.status != POLICY_PROMOTED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -96,6 +146,9 @@ int main(void)
 		TEST(a_bad_canary_that_is_held_goes_all_the_same),
 		TEST(no_bake_and_no_gate_passes_it),
 		TEST(a_breaker_that_tripped_is_a_failure),
+		TEST(a_canary_without_backends_is_held),
+		TEST(for_too_long_it_has_failed),
+		TEST(nor_does_it_pass_its_bake),
 	};
 
 	return cmocka_run_group_tests_name("policy_alert", tests, NULL, NULL);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A breaker that tripped in the kernel: the rollout ends, or holds, with that reason, also where no daemon saw it trip. */
+/*
+ * A breaker that tripped in the kernel: the rollout ends, or holds, with that reason, also where no daemon saw it trip.
+ * And a canary whose backends are all out.
+ */
 #include "user/rollout.h"
 
 #include <errno.h>
@@ -105,12 +108,36 @@ static void holds_where_the_plan_says_so(void **state)
 
 #define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, set_up_world, tear_down_world)
 
+/* Neither the plan nor an operator promotes it; with its backends back the rollout goes on. */
+static void without_backends_it_is_held(void **state)
+{
+	struct world *w = *state;
+	char *error = NULL;
+
+	start(w);
+	rollout_set_backends(w->rollout, FINDING_SAYS_HOLD, "v2 has no backend for new flows");
+	assert_int_equal(second(w, 0), 1);
+	assert_int_equal(status(w), POLICY_HELD);
+	assert_last_decision(w, "hold");
+	assert_int_equal(rollout_operate(w->rollout, ROLLOUT_PROMOTE, w->now, &error), -EBUSY);
+	assert_string_equal(error, "v2 is not to be promoted: v2 has no backend for new flows");
+	free(error);
+	rollout_set_backends(w->rollout, FINDING_SAYS_NOTHING, "");
+	assert_int_equal(second(w, 0), 1);
+	assert_int_equal(status(w), POLICY_RUNNING);
+	rollout_set_backends(w->rollout, FINDING_SAYS_FAIL, "v2 has no backend for new flows for too long");
+	assert_int_equal(second(w, 0), 1);
+	assert_last_decision(w, "roll_back");
+	assert_baseline_alone(w, V1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_WORLD(is_set_by_the_configuration), IN_WORLD(rolls_back_within_a_tick),
 		IN_WORLD(is_found_at_the_start),       IN_WORLD(is_of_one_rollout),
 		IN_WORLD(holds_where_the_plan_says_so),
+		IN_WORLD(without_backends_it_is_held),
 	};
 
 	return cmocka_run_group_tests_name("rollout_breaker", tests, NULL, NULL);
