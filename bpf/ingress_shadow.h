@@ -62,8 +62,10 @@ static __always_inline struct canary_flow *ingress_flow(struct maps_shadow *work
 	if (opened->backend == CANARY_NONE)
 		return NULL;
 	telemetry_open(opened, p, now_ns);
-	if (bpf_map_update_elem(&shadows, &work->key, opened, BPF_ANY))
+	if (bpf_map_update_elem(&shadows, &work->key, opened, BPF_ANY)) {
+		account_reason(CANARY_REASON_shadow_full);
 		return NULL;
+	}
 	if (account_tally_in(opened, CANARY_STATS_SLOT(version, false), &tally))
 		telemetry_opened(opened, &tally);
 	return bpf_map_lookup_elem(&shadows, &work->key);

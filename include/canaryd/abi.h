@@ -482,7 +482,7 @@ CANARY_ASSERT_SIZE(canary_fragment, 48);
 CANARY_ASSERT_SIZE(canary_shadow_rule, 16);
 CANARY_ASSERT_SIZE(canary_counters, 296);
 CANARY_ASSERT_SIZE(canary_histogram, 5904);
-CANARY_ASSERT_SIZE(canary_reasons, 152);
+CANARY_ASSERT_SIZE(canary_reasons, 160);
 CANARY_ASSERT_SIZE(canary_breaker_mark, 40);
 CANARY_ASSERT_SIZE(canary_breaker, 160);
 CANARY_ASSERT_SIZE(canary_active_flows, 32);

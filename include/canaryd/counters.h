@@ -48,7 +48,7 @@
 	X(source_reused, "connections from a source port the backend may still hold: no other was free")            \
 	X(drained, "flows taken away when the drain of their backend reached its deadline")
 
-/* Why a packet was not steered. It was passed on untouched, always; but no_neighbour, too_big and shadow say what became of it. */
+/* Why a packet was not steered. It was passed on untouched, always; but no_neighbour, too_big, shadow and shadow_full say what became of it. */
 #define CANARY_REASONS(X)                                                                                           \
 	X(not_ip, "neither IPv4 nor IPv6")                                                                          \
 	X(not_service, "no service at this address, port and protocol")                                             \
@@ -68,6 +68,7 @@
 	X(no_neighbour, "sent on by the stack: a neighbour not yet known, or an interface XDP cannot send on")      \
 	X(too_big, "larger than the way to the backend or the client takes: its sender is told, where it can be")    \
 	X(tunnel_error, "an ICMP error about a packet in a tunnel to a backend that is no word for a client (dsr)")    \
-	X(shadow, "the answer of a shadow version: measured, and kept from the client")
+	X(shadow, "the answer of a shadow version: measured, and kept from the client")                              \
+	X(shadow_full, "the table of shadows' flows took no entry: steered, but not copied")
 
 #endif

@@ -8,6 +8,7 @@ set -u
 
 write_config() {
 	lab_config
+	echo "flow_table: 4096" # a quarter of them for shadows
 	echo "services:"
 	service four "$LAB_VIP4:53" "$LAB_BACKEND4" 100
 	service six "[$LAB_VIP6]:53" "[$LAB_BACKEND6]" 100
@@ -81,6 +82,13 @@ test_share() {
 	check_within "the share is the configured one" "$(count some v3 requests)" 190 310
 }
 
+# More flows than the shadow's table holds: what is not copied is counted, and answered as ever.
+test_full() {
+	load --udp --to "$LAB_VIP4:53" --source "${LAB_CLIENTS4[5]}" --source-ports 10001-11500 --rate 1500 --count 1500 --timeout 5
+	check_equal "more flows than are copied: every request is answered" "$(of "$REPORT" .response_timeouts)" 0
+	check_within "those that are not are counted" "$(lab_pinned reasons | jq '[.[].formatted.values[].value.shadow_full] | add')" 1 1500
+}
+
 test_config() {
 	sed '0,/percent: 100/s//percent: 101/' "$LAB_DIR/canaryd.yaml" >"$LAB_DIR/bad.yaml"
 	check_exit "a share beyond all" 3 "$LAB_BUILD/canaryd" -t -c "$LAB_DIR/bad.yaml"
@@ -99,5 +107,6 @@ lab_canaryd "$LAB_DIR/canaryd.yaml" || bail "canaryd does not start"
 test_family four "$LAB_VIP4:53"
 test_family six "[$LAB_VIP6]:53"
 test_share
+test_full
 test_config
 plan
