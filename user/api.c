@@ -12,6 +12,7 @@
 #include "user/api_answer.h"
 #include "user/api_backends.h"
 #include "user/api_cohorts.h"
+#include "user/api_drill.h"
 #include "user/api_flow.h"
 #include "user/api_readers.h"
 #include "user/error.h"
@@ -317,12 +318,16 @@ static void post_service(struct api *api, const struct http_request *request, co
 		api_backends(api, service, slash + 1, request, response);
 		return;
 	}
+	if (!strcmp(slash + 1, "drill")) {
+		api_drill(api, service, request, response);
+		return;
+	}
 	if (gave_up_start(service, slash + 1, response))
 		return;
 	r = operate(service->rollout, slash + 1, &error);
 	if (r == -ENOSYS)
 		api_answer_error(response, 404, "not_found", "there is no such verb (pause, resume, promote, abort, undo, "
-				 "reset-breaker, drain or undrain)");
+				 "reset-breaker, drain, undrain or drill)");
 	else if (r)
 		api_answer_errno(response, r == -EINVAL ? -EBUSY : r, error);
 	else

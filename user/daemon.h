@@ -11,6 +11,7 @@
 #include "user/cohorts.h"
 #include "user/config.h"
 #include "user/datapath.h"
+#include "user/drill.h"
 #include "user/external.h"
 #include "user/hooks.h"
 #include "user/inventory.h"
@@ -179,6 +180,13 @@ int daemon_drain(struct daemon *daemon, struct daemon_service *service, const ch
 		 bool force, struct rotation_entry **ret, char **ret_error);
 int daemon_undrain(struct daemon *daemon, struct daemon_service *service, const char *address,
 		   struct rotation_entry **ret, char **ret_error);
+
+/*
+ * Rehearses the way back from `canary` (NULL: the one that is released, or the first other version), and leaves a trace of it.
+ * *ret_canary is which it was. -EBUSY: not now; -ENOENT: there is no such version; others as drill_run().
+ */
+int daemon_drill(struct daemon *daemon, struct daemon_service *service, enum drill_kind kind, const char *canary,
+		 struct drill *ret, const char **ret_canary, char **ret_error);
 
 /* Does the version get copies of the service's datagrams now? */
 bool daemon_is_shadow(const struct daemon_service *service, const struct rollout_view *view, const char *version);

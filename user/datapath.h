@@ -96,6 +96,10 @@ int datapath_end_flows(struct datapath *datapath, uint32_t backend, bool end);
 int datapath_set_source(struct datapath *datapath, uint32_t index, const struct canary_source *source);
 int datapath_get_source(const struct datapath *datapath, uint32_t index, struct canary_source *ret);
 
+/* Puts a flow into the table, or takes one out of it, uncounted: for drills. */
+int datapath_set_flow(struct datapath *datapath, const struct canary_flow_key *key, const struct canary_flow *flow);
+int datapath_delete_flow(struct datapath *datapath, const struct canary_flow_key *key);
+
 /* Which version gets copies of a service's datagrams. */
 int datapath_set_shadow(struct datapath *datapath, uint32_t service, const struct canary_shadow_rule *rule);
 

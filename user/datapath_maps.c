@@ -136,6 +136,16 @@ int datapath_get_source(const struct datapath *datapath, uint32_t index, struct 
 	return bpf_map_lookup_elem(datapath->map.sources, &index, ret);
 }
 
+int datapath_set_flow(struct datapath *datapath, const struct canary_flow_key *key, const struct canary_flow *flow)
+{
+	return bpf_map_update_elem(datapath->map.flows, key, flow, BPF_NOEXIST);
+}
+
+int datapath_delete_flow(struct datapath *datapath, const struct canary_flow_key *key)
+{
+	return bpf_map_delete_elem(datapath->map.flows, key);
+}
+
 int datapath_set_shadow(struct datapath *datapath, uint32_t service, const struct canary_shadow_rule *rule)
 {
 	return bpf_map_update_elem(datapath->map.shadow_rules, &service, rule, BPF_ANY);

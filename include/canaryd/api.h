@@ -90,6 +90,9 @@
  *                                    drained: no new flows; those it has go on until they end, or for deadline_s; what is
  *                                    open then is taken away, and its next packet decided anew. 409: the baseline's last
  *                                    one, without force; or not drained
+ * POST /v1/services/NAME/drill       {drill: "breaker"|"lease"|"rollback", canary?} → {service, drill, baseline, canary, passed,
+ *                                    took_s, steps: [{at_s, says}]}: the way back, rehearsed in the kernel without clients;
+ *                                    took_s: until it is in effect, at most. 409: not now, or nothing to rehearse
  * POST /v1/services/NAME/mute | unmute   {sli, for_s?} → {service, sli, mutes}; mute without for_s: until it is unmuted
  * POST /v1/alerts                    {service, summary, version?, severity?, action?, key?, description?, ttl_s?}
  *                                    → <alert>, 201: someone else, a scanner, an IDS, reports a version as a security

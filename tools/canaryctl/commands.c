@@ -73,6 +73,11 @@ static const struct command_option drain_options[] = {
 	{ 0 },
 };
 
+static const struct command_option drill_options[] = {
+	{ "canary", 0, "VERSION", "the version that is left (default: the one under way, or the other one)" },
+	{ 0 },
+};
+
 static const struct command_option doctor_options[] = {
 	{ "config", 'c', "FILE", "a configuration, instead of canaryd's own (without canaryd: " CONFIG_PATH_DEFAULT ")" },
 	{ 0 },
@@ -201,6 +206,17 @@ const struct command commands[] = {
 	  "connects to every backend, hook, SLI and receiver of alerts that the configuration names. Changes nothing; a part "
 	  "of it needs root. Exit code: 1 where there is a problem, 0 also with warnings.",
 	  doctor_options, run_doctor },
+	{ "drill breaker", "SERVICE", 1, 1, "rehearse the kernel's breaker, without clients",
+	  "On a copy of SERVICE that no packet reaches, in the live maps: as many connections as min_failures that were never "
+	  "answered, the real sweep, the real breaker; then the kernel is asked where the next flow goes. Also while a rollout is "
+	  "under way. Exit code: 0 passed, 1 failed or refused.", drill_options, run_drill },
+	{ "drill lease", "SERVICE", 1, 1, "rehearse that canaryd does not tick any more",
+	  "The kernel's real lease is over for a moment, and the copy of SERVICE, all canary, is asked where the next flow goes; then "
+	  "it is renewed. Refused while any service has a rollout under way: its canary would lose new flows.",
+	  drill_options, run_drill },
+	{ "drill rollback", "SERVICE", 1, 1, "rehearse a rollback, and time it",
+	  "From the policy's decision by way of the journal and the kernel's map to the kernel's next decision, each with its time; "
+	  "on a copy of SERVICE that no packet reaches.", drill_options, run_drill },
 	{ "detach", "", 0, 0, "take canaryd off the interfaces and end it",
 	  "Nothing is steered any more: packets to a service's address go wherever the host sends them.",
 	  detach_options, run_detach },

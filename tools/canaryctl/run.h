@@ -32,6 +32,7 @@ int run_backend_list(struct ctl *ctl, const struct call *call);
 int run_backend_verb(struct ctl *ctl, const struct call *call);
 int run_flow(struct ctl *ctl, const struct call *call);
 int run_detach(struct ctl *ctl, const struct call *call);
+int run_drill(struct ctl *ctl, const struct call *call);
 int run_doctor(struct ctl *ctl, const struct call *call);
 int run_plan(struct ctl *ctl, const struct call *call);
 int run_replay(struct ctl *ctl, const struct call *call);
