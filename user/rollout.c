@@ -353,6 +353,18 @@ static int resume(struct rollout *rollout, const struct journal_rollout *row, do
 	return rollout_commit(rollout, &to, &decision, unix_s, ret_error);
 }
 
+/* What the kernel has, where it has one: a shadow's own promotion is none. */
+static void keep_baseline(struct rollout *rollout)
+{
+	const struct canary_split_view *active = weights_active(rollout->environment.split);
+	const char *baseline = rollout->baseline;
+
+	for (size_t v = 0; active->epoch && v < rollout->inventory->n_versions; v++)
+		if (rollout->inventory->versions[v].index == active->baseline)
+			baseline = rollout->inventory->versions[v].name;
+	snprintf(rollout->shadow_baseline, sizeof(rollout->shadow_baseline), "%s", baseline);
+}
+
 static int load_rollout(struct rollout *rollout, double unix_s, char **ret_error)
 {
 	struct journal_rollouts rows = {};
@@ -393,7 +405,8 @@ int rollout_open(const struct rollout_environment *environment, const struct con
 	r = rollout->judge && rollout->judge_state ? 0 : error_set(ret_error, -ENOMEM, "out of memory");
 	if (!r)
 		r = load_service(rollout, ret_error);
-	memcpy(rollout->shadow_baseline, rollout->baseline, sizeof(rollout->baseline));
+	if (!r)
+		keep_baseline(rollout);
 	if (!r)
 		r = load_rollout(rollout, unix_s, ret_error);
 	if (r) {

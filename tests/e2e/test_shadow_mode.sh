@@ -12,6 +12,8 @@ all_to_v1() {
 }
 waits_in_vain() { [ "$(checkout '[.rollout.state, .weight.wanted > 0, .weight.applied] | @json')" = "[\"$1\",true,0]" ]; }
 
+reloaded() { [ "$(grep -c "shadow: nothing is steered" "$LAB_DIR/canaryd.log")" -gt "$1" ] && lab_ctl status; }
+
 lab_up shadow || bail "the lab does not come up"
 CONFIG=$LAB_DIR/canaryd.yaml
 checkout_config >"$CONFIG"
@@ -45,6 +47,8 @@ kill -HUP "$(lab_pid canaryd)"
 check "another configuration goes on with it" lab_wait_for 20 "the rollout" waits_in_vain held
 lab_ctl rollout promote checkout >/dev/null
 check_equal "a promotion is one of the journal" "$(checkout .baseline)" v2
+kill -HUP "$(lab_pid canaryd)"
+check "another configuration comes after it" lab_wait_for 20 "canaryd to reload" reloaded 2
 all_to_v1 100 "and moves no flow"
 
 lab_stop canaryd

@@ -95,7 +95,7 @@ static inline void add_url(struct fixture *x, enum config_hook_on on, const char
 
 static inline void build(struct fixture *x)
 {
-	const struct hooks_environment environment = { x->fetch, x->commands, on_note, x };
+	const struct hooks_environment environment = { x->fetch, x->commands, on_note, x, false };
 
 	assert_int_equal(hooks_new(&environment, &x->service, &x->hooks), 0);
 }

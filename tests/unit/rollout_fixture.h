@@ -38,11 +38,12 @@ struct world {
 	struct sample sample;
 	double now;
 	struct rollout_gates gates; /* of the next open_rollout_at() */
+	bool shadow;                /* the same */
 };
 
 static inline void open_rollout_at(struct world *w, const char *boot_id)
 {
-	struct rollout_environment environment = { w->disk->journal, &w->split, &w->breaker, boot_id, w->gates };
+	struct rollout_environment environment = { w->disk->journal, &w->split, &w->breaker, boot_id, w->gates, w->shadow };
 	char *error = NULL;
 
 	if (rollout_open(&environment, w->config, &w->config->services[0], &w->service, w->now, &w->rollout, &error))

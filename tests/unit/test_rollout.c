@@ -48,6 +48,31 @@ static void starts_advances_and_is_promoted(void **state)
 	assert_baseline_alone(w, V2);
 }
 
+/* All of it is decided, and the kernel keeps the baseline it has, also when the daemon takes another configuration. */
+static void in_shadow_mode_nothing_is_steered(void **state)
+{
+	struct world *w = *state;
+	struct journal_decisions list = {};
+
+	w->shadow = true;
+	restart(w, BOOT);
+	start(w);
+	assert_baseline_alone(w, V1);
+	restart(w, BOOT);
+	assert_true(rollout_is_active(w->rollout));
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(until_decided(w, 0), 1);
+		assert_baseline_alone(w, V1);
+	}
+	assert_string_equal(rollout_view(w->rollout).baseline, "v2");
+	restart(w, BOOT);
+	assert_baseline_alone(w, V1);
+	assert_int_equal(journal_decisions_load(w->disk->journal, 1, 100, &list), 0);
+	for (size_t i = 0; i < list.count; i++)
+		assert_memory_equal(list.items[i].reason, "would: ", 7);
+	journal_decisions_clear(&list);
+}
+
 static void a_bad_one_is_taken_back(void **state)
 {
 	struct world *w = *state;
@@ -278,6 +303,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		IN_WORLD(without_a_rollout_the_baseline_serves),
 		IN_WORLD(starts_advances_and_is_promoted),
+		IN_WORLD(in_shadow_mode_nothing_is_steered),
 		IN_WORLD(a_bad_one_is_taken_back),
 		IN_WORLD(what_cannot_be_started),
 		IN_WORLD(the_operator_is_heard),
