@@ -169,7 +169,7 @@ double noise_phi_cautious(const struct noise *noise, double unknown)
 
 double noise_unseen(const struct noise *noise)
 {
-	return fmax(0, 1 - noise->watched_s / SEEN_S);
+	return fmin(1, fmax(0, 2 - 2 * noise->watched_s / SEEN_S));
 }
 
 double noise_kappa(const struct noise *noise)

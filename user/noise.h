@@ -75,8 +75,8 @@ double noise_phi(const struct noise *noise);
 double noise_phi_cautious(const struct noise *noise, double unknown);
 
 /*
- * 1 while no backend was watched, 0 when they were for so long that most bursts they have would have been seen: the share
- * of that time that is missing.
+ * 0 when backends were watched for so long that most bursts they have would have been seen; 1 until half of that time,
+ * and less and less in the other half.
  */
 double noise_unseen(const struct noise *noise);
 
