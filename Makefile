@@ -40,6 +40,8 @@ say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 BPF_OBJS := $(patsubst bpf/%.bpf.c,$(B)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 SKELS := $(patsubst bpf/%.bpf.c,$(B)/%.skel.h,$(wildcard bpf/*.bpf.c))
 USER_OBJS := $(patsubst user/%.c,$(B)/user/%.o,$(filter-out user/main.c,$(wildcard user/*.c)))
+PAGE_FILES := $(patsubst user/page/%,$(B)/page/%,$(wildcard user/page/*)) $(B)/page/chart.js
+CHART_JS ?= /usr/share/javascript/chart.js/chart.min.js
 SAN_OBJS := $(patsubst $(B)/%,$(B)/san/%,$(USER_OBJS))
 FUZZ_OBJS := $(patsubst $(B)/%,$(B)/fuzz/%,$(USER_OBJS))
 CTL_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tools/canaryctl/*.c))
@@ -97,9 +99,17 @@ $(B)/san/%.o: %.c
 	$(call say,CC-SAN,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(SAN) -c $< -o $@
-$(B)/libuser.a: $(USER_OBJS)
+$(B)/page/chart.js: $(CHART_JS)
+	$(Q)install -D -m 644 $< $@
+$(B)/page/%: user/page/%
+	$(Q)install -D -m 644 $< $@
+$(B)/page_files.o: $(PAGE_FILES)
+	$(call say,EMBED,user/page)
+	$(Q)cd $(B)/page && ld -r -b binary -z noexecstack -o ../$(@F) $(notdir $^)
+	$(Q)objcopy --rename-section .data=.rodata,alloc,load,readonly,data,contents $@
+$(B)/libuser.a: $(USER_OBJS) $(B)/page_files.o
 	$(Q)rm -f $@ && ar rcs $@ $^
-$(B)/libuser-san.a: $(SAN_OBJS)
+$(B)/libuser-san.a: $(SAN_OBJS) $(B)/page_files.o
 	$(Q)rm -f $@ && ar rcs $@ $^
 $(B)/libctl-san.a: $(CTL_SAN_OBJS)
 	$(Q)rm -f $@ && ar rcs $@ $^
@@ -201,7 +211,7 @@ $(B)/fuzz/%.o: %.c
 	$(call say,CC-FUZZ,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(SAN) -fsanitize=fuzzer-no-link -c $< -o $@
-$(B)/libuser-fuzz.a: $(FUZZ_OBJS)
+$(B)/libuser-fuzz.a: $(FUZZ_OBJS) $(B)/page_files.o
 	$(Q)rm -f $@ && ar rcs $@ $^
 $(B)/tests/fuzz/%: tests/fuzz/%.c $(B)/libuser-fuzz.a
 	$(call say,FUZZ,$@)

@@ -16,6 +16,7 @@
 #include "user/api_flow.h"
 #include "user/api_readers.h"
 #include "user/error.h"
+#include "user/page.h"
 #include "user/view.h"
 
 #define ROLLOUTS_SHOWN 50
@@ -436,6 +437,21 @@ static const struct route *find_route(const struct http_request *request, bool *
 	return NULL;
 }
 
+/* The live page, for everybody: whether `request` asks for one of its files. */
+static bool answer_file(const struct http_request *request, struct http_response *response)
+{
+	struct page_file file;
+
+	if (!request->read_only || page_find(request->path, &file))
+		return false;
+	response->content_type = file.content_type;
+	response->body_size = file.size;
+	response->body = malloc(file.size);
+	if (response->body)
+		memcpy(response->body, file.text, file.size);
+	return true;
+}
+
 void api_handle(const struct http_request *request, struct http_response *response, void *context)
 {
 	bool known;
@@ -447,6 +463,6 @@ void api_handle(const struct http_request *request, struct http_response *respon
 		route->handle(context, request, request->path + strlen(route->path), response);
 	else if (known)
 		api_answer_error(response, 405, "method", "this route does not take that method (see include/canaryd/api.h)");
-	else
+	else if (!answer_file(request, response))
 		api_answer_error(response, 404, "not_found", "there is no such route (see include/canaryd/api.h)");
 }

@@ -23,6 +23,7 @@
 #define CONNECTIONS_OF_AN_ADDRESS_MAX 16
 #define CONNECTION_TIMEOUT_S 30
 #define GROUPS_MAX 256
+#define BROWSER_MAY "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'" /* no inline script or style */
 #define FORBIDDEN                                                                                                   \
 	"{\"error\": {\"code\": \"forbidden\", \"message\": \"only root and members of group canaryd may talk to "  \
 	"canaryd\", \"mend\": \"run as root, or add your user to the group\"}}\n"
@@ -113,6 +114,7 @@ static enum MHD_Result respond(struct MHD_Connection *connection, const struct h
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_SECURITY_POLICY, BROWSER_MAY);
 	r = MHD_queue_response(connection, answer->status, response);
 	MHD_destroy_response(response);
 	return r;

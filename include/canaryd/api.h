@@ -119,6 +119,7 @@
  * POST /v1/detach                    takes the programs off the interfaces and the pins away; the daemon ends
  * GET  /healthz                      "ok"
  * GET  /metrics                      for Prometheus: its text format, or delimited protobuf where Accept prefers that
+ * GET  /                             by TCP: the live page, and the files beside it that it asks for
  *
  * Errors: status 400 (the request is wrong), 403, 404, 405, 409 (not in this state), 413, 500, 503 with
  *   {error: {code, message, mend}}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The live page: asks the daemon, remembers, shows. #SERVICE/ROLLOUT in the address is what to look at.
+import { ask, now } from "./fetch.js";
+import { Past, compared } from "./past.js";
+import { Charts } from "./draw.js";
+import { show, showConnection, showDecisions, showRollouts } from "./view.js";
+
+const EVERY_MS = 1000;
+const EVERY_HIDDEN_MS = 10000; // in a tab that nobody sees
+const JOURNAL_EVERY_S = 15;    // where nothing seems to have changed
+const ROLLOUTS_SHOWN = 10;
+
+const pasts = new Map(); // by service
+const charts = new Charts();
+let journal = { key: null, asked: 0, rollouts: [], decisions: [], rollout: null, live: [] };
+let answered = null; // when the daemon did last
+let timer = null, turning = false, again = false;
+
+function wanted() {
+	const [, service, rollout] = location.hash.match(/^#([^/]*)(?:\/(\d+))?$/) ?? [];
+
+	return { service, rollout: Number(rollout) || null };
+}
+
+function choose(status) {
+	return status.services.find((service) => encodeURIComponent(service.name) === wanted().service) ?? status.services[0];
+}
+
+// Decisions and rollouts, when the service's own rollout is no longer what it was.
+async function readJournal(service) {
+	const r = service.rollout, id = wanted().rollout ?? r?.id ?? null;
+	const key = JSON.stringify([service.name, id, r?.id, r?.state, r?.phase, r?.step, r?.weight, r?.reason]);
+
+	if (key === journal.key && now() - journal.asked < JOURNAL_EVERY_S)
+		return;
+	const path = `v1/rollouts?service=${encodeURIComponent(service.name)}`;
+	const [{ rollouts }, rollout, live] = await Promise.all([ask(path), id === null ? null : ask(`v1/rollouts/${id}`),
+		r && r.id !== id ? ask(`v1/rollouts/${r.id}`) : null]);
+
+	journal = { key, asked: now(), rollouts: rollouts.slice(0, ROLLOUTS_SHOWN), rollout, decisions: rollout?.decisions ?? [],
+		live: (live ?? rollout)?.decisions ?? [] };
+}
+
+function remember(status, t) {
+	for (const service of status.services) {
+		if (!pasts.has(service.name))
+			pasts.set(service.name, new Past());
+		pasts.get(service.name).add(service, t);
+	}
+}
+
+function known(service, latency) {
+	const past = pasts.get(service.name), pair = compared(service);
+	const counted = [pair.baseline, pair.canary].map((v) => v && { name: v.name, ...past.since(v.name) });
+
+	return { past, pair, counted, latency, decisions: journal.live };
+}
+
+async function look() {
+	const status = await ask("v1/status"), t = now();
+
+	remember(status, t);
+	const service = choose(status);
+	const [latency] = await Promise.all([ask(`v1/services/${encodeURIComponent(service.name)}/latency`), readJournal(service)]);
+	const all = known(service, latency);
+
+	show(status, service, all, t);
+	showDecisions(journal.rollout, journal.decisions);
+	showRollouts(service.name, journal.rollouts);
+	charts.draw(all);
+	answered = t;
+}
+
+// One at a time: who calls while one goes on gets another after it.
+async function turn() {
+	let lost = false;
+
+	clearTimeout(timer);
+	again = turning;
+	if (turning)
+		return;
+	turning = true;
+	try {
+		await look();
+	} catch (error) {
+		lost = true;
+		console.info(String(error));
+	}
+	turning = false;
+	showConnection(lost, answered);
+	timer = setTimeout(turn, again ? 0 : document.hidden ? EVERY_HIDDEN_MS : EVERY_MS);
+}
+
+addEventListener("hashchange", turn);
+document.addEventListener("visibilitychange", () => document.hidden || turn());
+turn();
