@@ -163,7 +163,7 @@ function fillErrors(datasets, { counted }, { data }) {
 
 	data.labels = kinds.map((kind) => FAILURES[kind]);
 	counted.forEach((version, i) => {
-		datasets[i].data = kinds.map((kind) => (version?.attempts ? version.kinds[kind] / version.attempts : 0));
+		datasets[i].data = kinds.map((kind) => (version?.kinds[kind] ? version.kinds[kind] / version.attempts : null));
 	});
 }
 

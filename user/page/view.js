@@ -61,7 +61,7 @@ function showNow(service, status, t) {
 		`${rollout.canary}, ${rollout.ended ? "took" : "for"} ${words.duration((rollout.ended ?? t) - rollout.started)}` : ""));
 	setText(find("headline"), words.headline(service));
 	setText(find("reason"), rollout?.reason ?? "");
-	setText(find("waiting"), rollout?.waiting && !rollout.ended ? `Next: ${rollout.waiting}` : "");
+	setText(find("waiting"), (!rollout?.ended && rollout?.waiting) || "");
 	setList(find("warnings"), JSON.stringify(list), () => list.map((warning) => make("li", {}, warning)));
 	showSteps(rollout);
 	document.title = `${service.name}: ${state} – canaryd`;

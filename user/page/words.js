@@ -144,7 +144,8 @@ function runningHeadline(service, rollout) {
 	if (rollout.phase === "warmup")
 		return `${share} and warms up: measured, not yet judged.`;
 	const against = loudest(rollout);
-	const evidence = against ? `; ${ofBound(against)} evidence against it` : "";
+	const evidence = !against ? "" : against.way < 1 ? `; ${ofBound(against)} evidence against it` :
+		"; the evidence against it is at its bound";
 
 	if (rollout.phase === "bake")
 		return `${share}; last watch before it is the baseline${evidence}.`;
