@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #define SECOND_NS 1000000000ULL
+#define MINUTE_NS (60 * SECOND_NS) /* a limit that what is young does not reach while a slow machine runs a test */
 
 static uint64_t now_ns(void)
 {
@@ -54,9 +55,10 @@ static struct canary_active_flows active_flows(const struct fixture *f, uint32_t
 
 static void test_syn_timeout(void **state)
 {
-	struct canary_flow late = flow_of(TCP4, 4), young = flow_of(TCP4, 1), answered = flow_of(TCP4, 9);
+	struct canary_flow late = flow_of(TCP4, 61), young = flow_of(TCP4, 1), answered = flow_of(TCP4, 90);
 	struct canary_counters counted;
 
+	fixture_set_timeouts(*state, TCP4, MINUTE_NS, MINUTE_NS, MINUTE_NS);
 	answered.server_flags = CANARY_SERVER_SYNACK;
 	fixture_put_flow(*state, TCP4, 1, &late);
 	fixture_put_flow(*state, TCP4, 2, &young);
@@ -72,8 +74,9 @@ static void test_syn_timeout(void **state)
 
 static void test_response_timeout(void **state)
 {
-	struct canary_flow late = flow_of(TCP6, 6), young = flow_of(TCP6, 4), old = flow_of(TCP6, 60);
+	struct canary_flow late = flow_of(TCP6, 61), young = flow_of(TCP6, 4), old = flow_of(TCP6, 90);
 
+	fixture_set_timeouts(*state, TCP6, MINUTE_NS, MINUTE_NS, MINUTE_NS);
 	late.server_flags = young.server_flags = old.server_flags = CANARY_SERVER_SYNACK;
 	late.request_turn = young.request_turn = old.request_turn = old.response_turn = 1;
 	fixture_put_flow(*state, TCP6, 1, &late);
