@@ -10,9 +10,10 @@
 #define WEIGHT_LASTING 0.1 /* small: what matters here is fast */
 #define SUDDEN 11.0 /* times the boundary: what is less may be a burst, and must last; */
 #define UNSEEN 8.0  /* … and so much more where none was there to be seen, */
-#define UNSEEN_YOUNG 5.0 /* … less in the first half minute: what is wrong with a canary mostly is from the start */
+#define UNSEEN_YOUNG 5.0 /* … less while the canary is young: what is wrong with it mostly is from the start; */
+#define UNSEEN_PHI 2.0   /* … and afterwards so much more than chance is to be expected */
 #define DEAD 0.5    /* … unless it is a share of failures that no burst brings */
-#define YOUNG_NS 30000000000ULL
+#define YOUNG_NS 22000000000ULL
 
 void errors_init(struct errors_sli *e, bool late)
 {
@@ -75,7 +76,9 @@ static struct regression_phi phi(const struct errors_sli *e, const struct errors
 {
 	double own = t->kappa < REGRESSION_NO_EXCUSE ? noise_series_phi_seen(&e->own) : 1;
 
-	return (struct regression_phi){ t->phi_sudden, fmax(t->phi, own) };
+	double unseen = e->age_ns < YOUNG_NS ? 0 : t->unseen;
+
+	return (struct regression_phi){ t->phi_sudden * (1 + UNSEEN_PHI * unseen), fmax(t->phi, own) };
 }
 
 static void add_warm(struct errors_sli *e, const struct errors_terms *t, const struct sequential_counts *c,

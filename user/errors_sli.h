@@ -42,7 +42,7 @@ struct errors_terms {
 	double phi_sudden;  /* the same for what is decided in seconds */
 	double unseen;      /* 1 … 0, see noise_unseen() */
 	double kappa;       /* what is excused, see regression.h; */
-	double kappa_young; /* … at least, in the first half minute */
+	double kappa_young; /* … at least, while it is young */
 	double guard_margin;
 	double guard_phi;
 	bool alone;         /* the baseline has no traffic: the canary is compared with the baseline's past */

@@ -157,7 +157,7 @@ static struct latency_terms latency_terms(const struct judge *j)
 		.delta = j->config.delta,
 		.delta_promotion = j->config.delta_promotion,
 		.own = j->config.noise,
-		.patience = pow(phi(j), 0.75),
+		.patience = j->config.noise ? noise_patience(&j->state.noise) : 1,
 		.history_s = j->config.history_s,
 		.patience_ns = ns(j->config.no_data_s),
 	};

@@ -18,6 +18,7 @@
 #define KAPPA_UNSEEN 5.0  /* nothing seen: now and then 1.6 times the failures, and seldom 4 times */
 #define KAPPA_SEEN 20.0
 #define UNSEEN_S 1200.0   /* backend seconds in which κ grows e-fold: bursts come every few minutes, or are no concern */
+#define PATIENCE_UNSEEN 0.6
 #define SEEN_S 600.0      /* backend seconds after which something is seen of most bursts */
 #define AA_EPOCH_NS (600 * NS_PER_S)
 #define AA_BLOCK_NS (30 * NS_PER_S)
@@ -170,6 +171,11 @@ double noise_phi_cautious(const struct noise *noise, double unknown)
 double noise_unseen(const struct noise *noise)
 {
 	return fmin(1, fmax(0, 2 - 2 * noise->watched_s / SEEN_S));
+}
+
+double noise_patience(const struct noise *noise)
+{
+	return pow(noise_phi(noise), 0.75) * (1 + PATIENCE_UNSEEN * noise_unseen(noise));
 }
 
 double noise_kappa(const struct noise *noise)

@@ -80,6 +80,9 @@ double noise_phi_cautious(const struct noise *noise, double unknown);
  */
 double noise_unseen(const struct noise *noise);
 
+/* ≥ 1: what is slower must last so many times longer than where nothing but chance is to be expected. */
+double noise_patience(const struct noise *noise);
+
 /*
  * What excuse a canary has for failing more for half a minute: the shape κ of regression.h. Small while bursts may be
  * there that no backend has shown yet.

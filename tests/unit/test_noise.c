@@ -144,7 +144,7 @@ static void what_nobody_has_watched(void **state)
 	struct sample_version v = { .attempts = 100, .n_backends = 1 };
 
 	(void)state;
-	assert_true(noise_unseen(noise) == 1);
+	assert_true(noise_unseen(noise) == 1 && fabs(noise_patience(noise) - 1.6) < 1e-9);
 	for (unsigned i = 0; i < 150; i++)
 		noise_add(noise, &v, SECOND, 0);
 	assert_true(noise_unseen(noise) == 1);
@@ -159,7 +159,7 @@ static void what_nobody_has_watched(void **state)
 	assert_true(fabs(noise_unseen(noise) - 0.5) < 1e-9);
 	v.attempts = 100;
 	noise_add(noise, &v, 1000 * SECOND, 0);
-	assert_true(noise_unseen(noise) == 0);
+	assert_true(noise_unseen(noise) == 0 && noise_patience(noise) == 1);
 	free(noise);
 }
 
