@@ -130,6 +130,8 @@ prometheus_up native 9091 native-histograms
 test_format
 lab_ctl rollout start checkout --force >/dev/null || bail "no rollout"
 { lab_tell v1 'errors=0.1' && lab_tell v2 'errors=0.1'; } >/dev/null || bail "the servers do not listen"
+# Not left to chance: it is held when it is looked at.
+lab_ctl alert raise checkout v2 --hold --summary "to be looked at" >/dev/null || bail "no alert"
 lab_wait_for 20 "one Prometheus" gives 9090 up 1
 lab_wait_for 20 "the other" gives 9091 up 1
 load --to "$LAB_VIP4:80" --rate 200 --duration 6 --requests-per-connection 2
