@@ -68,6 +68,19 @@ static json_t *view_evidence(const struct finding_evidence *evidence)
 			 rollout_json_number(exp(evidence->ln_bound)));
 }
 
+/* Of all SLIs together. */
+static json_t *view_rollback(const struct finding *finding)
+{
+	const struct finding_evidence evidence = { finding->ln_e_rollback, finding->ln_bound };
+	json_t *object;
+
+	if (!finding->n_slis)
+		return json_null();
+	object = view_evidence(&evidence);
+	set(object, "hold", rollout_json_number(exp(finding->ln_hold)));
+	return object;
+}
+
 static json_t *view_sli(const struct finding_sli *sli, const struct mutes *mutes)
 {
 	const struct mute *mute = sli->muted ? mutes_find(mutes, sli->name) : NULL;
@@ -169,6 +182,7 @@ json_t *view_rollout(const struct daemon_service *service)
 	set(object, "budget", view_budget(rollout.finding));
 	set(object, "data", json_string(finding_data_name(rollout.finding->data)));
 	set(object, "evidence", json_string(rollout.finding->reason));
+	set(object, "rollback", view_rollback(rollout.finding));
 	set(object, "reason", json_string(rollout.reason));
 	set(object, "slis", view_slis(rollout.finding, &service->mutes));
 	return object;

@@ -52,6 +52,8 @@
  *     budget: {failures|null, excess},               the rollout's, and the canary's failures beyond the baseline's
  *     data,                                          of the last tick: "ok", "warmup", "no_data", "no_baseline", "error"
  *     evidence,                                      one sentence: what speaks loudest now
+ *     rollback: {evidence, bound, hold}|null,        of all SLIs together, what is decided from: at its bound the canary is
+ *                                                    worse, from `hold` on nothing moves up; null: nothing is judged
  *     slis: [{name, verdict: "pass"|"fail"|"inconclusive"|"no_data"|"error",
  *             rollback: {evidence, bound}, promotion: {evidence, bound},
  *                                                    evidence: at most e^700, null: not judged

@@ -203,7 +203,7 @@ static void progress(void **state)
 	rollout_view_progress(rollout, line, sizeof(line));
 	assert_string_equal(
 		line,
-		"5 %, step 2 of 5; to roll back: latency 2.10 of 100; to promote: errors 12.4 of 20");
+		"5 %, step 2 of 5; to roll back: 1.03 of 100; to promote: errors 12.4 of 20");
 	json_decref(rollout);
 }
 

@@ -92,8 +92,8 @@ static double evidence_share(double evidence, double bound)
 	return fmin(log(evidence) / log(bound), 1);
 }
 
-/* The SLI that decides next: the worst for a rollback, the one that lags most for promotion. NULL: none is judged. */
-static const json_t *decisive(const json_t *rollout, const char *side, bool most)
+/* The SLI that promotion waits for: the one that lags most. NULL: none is judged. */
+static const json_t *lagging(const json_t *rollout)
 {
 	const json_t *best = NULL;
 	double best_share = 0;
@@ -101,10 +101,10 @@ static const json_t *decisive(const json_t *rollout, const char *side, bool most
 	size_t i;
 
 	json_array_foreach(json_object_get(rollout, "slis"), i, sli) {
-		double evidence = field_number2(sli, side, "evidence");
-		double share = evidence_share(evidence, field_number2(sli, side, "bound"));
+		double evidence = field_number2(sli, "promotion", "evidence");
+		double share = evidence_share(evidence, field_number2(sli, "promotion", "bound"));
 
-		if (!isnan(evidence) && (!best || (most ? share > best_share : share < best_share))) {
+		if (!isnan(evidence) && (!best || share < best_share)) {
 			best = sli;
 			best_share = share;
 		}
@@ -112,38 +112,44 @@ static const json_t *decisive(const json_t *rollout, const char *side, bool most
 	return best;
 }
 
-static size_t print_test(const json_t *sli, const char *side, const char *words, char *text, size_t size)
+/* "12 of 100" */
+static void print_test(const json_t *test, char *text, size_t size)
 {
-	const json_t *test = json_object_get(sli, side);
-	int n;
+	snprintf(text, size, "%s of %s", format_factor(field_number(test, "evidence")).text,
+		 format_factor(field_number(test, "bound")).text);
+}
 
-	if (!sli)
-		return 0;
-	n = snprintf(text, size, "; %s: %s %s of %s", words, field_text(sli, "name", "?"),
-		     format_factor(field_number(test, "evidence")).text,
-		     format_factor(field_number(test, "bound")).text);
-	return n > 0 && (size_t)n < size ? (size_t)n : size - 1;
+static void evidence_words(const json_t *rollout, char *words, size_t size)
+{
+	const json_t *all = json_object_get(rollout, "rollback"), *sli = lagging(rollout);
+	char test[80];
+	int used = 0;
+
+	*words = '\0';
+	if (json_is_object(all)) {
+		print_test(all, test, sizeof(test));
+		used = snprintf(words, size, "; to roll back: %s", test);
+	}
+	if (sli && used >= 0 && (size_t)used < size) {
+		print_test(json_object_get(sli, "promotion"), test, sizeof(test));
+		snprintf(words + used, size - (size_t)used, "; to promote: %s %s", field_text(sli, "name", "?"), test);
+	}
 }
 
 void rollout_view_progress(const json_t *rollout, char *line, size_t size)
 {
 	bool running = strcmp(field_text(rollout, "state", ""), API_STATE_RUNNING) == 0;
 	enum tone tone;
-	char phase[64];
-	int used;
+	char phase[64], words[256];
 
 	if (rollout_view_ended(rollout)) {
 		snprintf(line, size, "%s", rollout_view_state(rollout, &tone));
 		return;
 	}
 	phase_words(rollout, phase, sizeof(phase));
-	used = snprintf(line, size, "%s, %s%s%s", format_weight(field_number(rollout, "weight")).text, phase,
-			running ? "" : ", ", running ? "" : rollout_view_state(rollout, &tone));
-	if (used < 0 || (size_t)used >= size)
-		return;
-	used += (int)print_test(decisive(rollout, "rollback", true), "rollback", "to roll back", line + used,
-				size - (size_t)used);
-	print_test(decisive(rollout, "promotion", false), "promotion", "to promote", line + used, size - (size_t)used);
+	evidence_words(rollout, words, sizeof(words));
+	snprintf(line, size, "%s, %s%s%s%s", format_weight(field_number(rollout, "weight")).text, phase, running ? "" : ", ",
+		 running ? "" : rollout_view_state(rollout, &tone), words);
 }
 
 static enum tone verdict_tone(const char *verdict)
@@ -287,6 +293,17 @@ static void cells_test(struct table *table, const struct page *page, const json_
 		   format_factor(bound).text);
 }
 
+/* What is decided from: one against the canary, all for it. */
+static void row_together(struct table *table, const struct page *page, const json_t *rollout)
+{
+	if (!json_is_object(json_object_get(rollout, "rollback")))
+		return;
+	table_cell(table, TONE_BOLD, "together");
+	cells_test(table, page, rollout, "rollback", TONE_BAD);
+	table_cell(table, TONE_DIM, "needs all");
+	table_end(table);
+}
+
 static void evidence_table(const struct page *page, const json_t *rollout)
 {
 	struct table *table = table_new("llrlr");
@@ -305,6 +322,7 @@ static void evidence_table(const struct page *page, const json_t *rollout)
 		cells_test(table, page, sli, "rollback", TONE_BAD);
 		cells_test(table, page, sli, "promotion", TONE_GOOD);
 	}
+	row_together(table, page, rollout);
 	table_print(table, page, 4);
 }
 
