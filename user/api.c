@@ -366,6 +366,8 @@ static void get_service(struct api *api, const struct http_request *request, con
 				 "socket)");
 	else if (slash && !strncmp(slash, "/cohorts", strlen("/cohorts")))
 		api_cohorts(api, request, rest, response);
+	else if (slash && !strcmp(slash, "/history"))
+		api_history(api, service, response);
 	else if (slash && !strcmp(slash, "/latency"))
 		api_answer(response, 200, view_latency(service));
 	else if (!slash || strcmp(slash, "/traffic"))

@@ -12,6 +12,8 @@ struct api {
 	void (*on_detached)(void *context); /* the data plane is gone: the daemon is to end */
 	void *context;
 	struct api_kept status, text, protobuf; /* for everybody */
+	struct api_kept history;
+	const struct daemon_service *history_of;
 };
 
 /* An http_handler; `context` is a struct api. */

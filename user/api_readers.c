@@ -50,6 +50,20 @@ void api_status(struct api *api, const struct http_request *request, const char 
 		api_kept_set(&api->status, daemon_monotonic_ns(), response);
 }
 
+void api_history(struct api *api, const struct daemon_service *service, struct http_response *response)
+{
+	json_t *history;
+
+	if (api->history_of == service && find_kept(api, &api->history, response))
+		return;
+	history = view_history(service);
+	response->status = 200;
+	response->body = json_dumps(history, JSON_COMPACT | JSON_REAL_PRECISION(13));
+	json_decref(history);
+	api->history_of = service;
+	api_kept_set(&api->history, daemon_monotonic_ns(), response);
+}
+
 void api_metrics(struct api *api, const struct http_request *request, const char *rest, struct http_response *response)
 {
 	bool protobuf = metrics_wants_protobuf(http_header(request, "Accept"));
@@ -71,4 +85,5 @@ void api_deinit(struct api *api)
 	api_kept_deinit(&api->status);
 	api_kept_deinit(&api->text);
 	api_kept_deinit(&api->protobuf);
+	api_kept_deinit(&api->history);
 }

@@ -199,6 +199,8 @@ static int open_service(struct daemon *daemon, size_t s, char **ret_error)
 			 &service->rollout, ret_error);
 	if (r)
 		return r;
+	if (daemon_open_history(daemon, service))
+		return error_set(ret_error, -ENOMEM, "out of memory");
 	daemon_recall_looks(daemon, service);
 	daemon_record_restart(service);
 	return 0;
@@ -289,6 +291,7 @@ struct daemon *daemon_free(struct daemon *daemon)
 	for (size_t s = 0; s < daemon->n_services; s++) {
 		if (daemon->services[s].rollout)
 			daemon_keep_looks(daemon, &daemon->services[s], true);
+		daemon_close_history(daemon, &daemon->services[s]);
 		daemon_close_rotation(daemon, &daemon->services[s]);
 		hooks_free(daemon->services[s].hooks);
 		external_free(daemon->services[s].external);
@@ -399,6 +402,7 @@ static void tick_service(struct daemon *daemon, struct daemon_service *service)
 		log_error("service %s: the last decision has taken effect, and is yet to be written: %s",
 			  service->config->name, journal_error(daemon->journal));
 	free(error);
+	daemon_tick_history(daemon, service, unix_s);
 	daemon_keep_looks(daemon, service, false);
 	hooks_turn(service->hooks);
 }

@@ -13,6 +13,7 @@
 #include "user/datapath.h"
 #include "user/drill.h"
 #include "user/external.h"
+#include "user/history.h"
 #include "user/hooks.h"
 #include "user/inventory.h"
 #include "user/journal.h"
@@ -63,6 +64,8 @@ struct daemon_service {
 	double kept_events; /* of the looks, in the journal */
 	uint64_t kept_ns;
 	struct rollout *rollout;
+	struct history *history; /* of the last rollout */
+	uint64_t kept_history_ns;
 	char starting[CANARY_NAME_MAX]; /* the canary whose start is being asked for; "": none */
 	bool replacing;
 	bool forcing;

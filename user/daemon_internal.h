@@ -71,6 +71,14 @@ int daemon_refuse_reported(const struct daemon_service *service, const char *can
 void daemon_keep_looks(struct daemon *daemon, struct daemon_service *service, bool now);
 void daemon_recall_looks(struct daemon *daemon, struct daemon_service *service);
 
+/*
+ * What becomes of the rollout, for people to look at: the journal's where it is of the service's last rollout, else empty. A
+ * tick adds to it, after the service's own, and keeps it once in a while; the last one frees it. 0 or -ENOMEM.
+ */
+int daemon_open_history(struct daemon *daemon, struct daemon_service *service);
+void daemon_tick_history(struct daemon *daemon, struct daemon_service *service, double unix_s);
+void daemon_close_history(struct daemon *daemon, struct daemon_service *service);
+
 /* What operators have said of the service's SLIs, from the journal. */
 void daemon_restore_mutes(struct daemon *daemon, struct daemon_service *service);
 

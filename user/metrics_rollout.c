@@ -36,7 +36,7 @@ static double weight_applied(const struct seen *seen)
 
 static double weight_measured(const struct seen *seen)
 {
-	return view_measured_weight(seen->canary, seen->baseline);
+	return sampler_measured_weight(seen->canary, seen->baseline);
 }
 
 static double split_epoch(const struct seen *seen)

@@ -346,3 +346,10 @@ const struct sampler_backend_view *sampler_backend(const struct sampler *sampler
 	}
 	return NULL;
 }
+
+double sampler_measured_weight(const struct sampler_version_view *canary, const struct sampler_version_view *baseline)
+{
+	double rates = canary && baseline ? canary->connections_rate + baseline->connections_rate : NAN;
+
+	return rates > 0 ? canary->connections_rate / rates : NAN;
+}

@@ -61,4 +61,7 @@ const struct sampler_version_view *sampler_view(const struct sampler *sampler, c
 const struct sampler_backend_view *sampler_backend(const struct sampler *sampler, const char *version,
 						   const char *address);
 
+/* The canary's share of the flows opened in the last 10 s; NAN: not known. Either may be NULL. */
+double sampler_measured_weight(const struct sampler_version_view *canary, const struct sampler_version_view *baseline);
+
 #endif

@@ -277,13 +277,6 @@ int view_past_rollout(struct daemon *daemon, int64_t id, json_t **ret)
 
 /* ---- services ----------------------------------------------------------------------------------------------- */
 
-double view_measured_weight(const struct sampler_version_view *canary, const struct sampler_version_view *baseline)
-{
-	double rates = canary && baseline ? canary->connections_rate + baseline->connections_rate : NAN;
-
-	return rates > 0 ? canary->connections_rate / rates : NAN;
-}
-
 static const char *version_name(const struct daemon_service *service, uint16_t index)
 {
 	for (size_t v = 0; v < service->inventory->n_versions; v++)
@@ -391,7 +384,7 @@ static json_t *view_service(const struct daemon_service *service)
 	set(object, "epoch", json_integer(rollout.epoch));
 	set(object, "generation", json_integer(rollout.generation));
 	set(object, "weight", json_pack("{s:f, s:f, s:o}", "wanted", rollout.weight_wanted, "applied",
-					rollout.weight_applied, "measured", rollout_json_number(view_measured_weight(canary, baseline))));
+					rollout.weight_applied, "measured", rollout_json_number(sampler_measured_weight(canary, baseline))));
 	set(object, "rescue", json_boolean(service->config->rescue));
 	set(object, "breaker", view_breaker(&service->config->breaker, &rollout));
 	set(object, "versions", view_versions(service, &rollout));

@@ -11,6 +11,7 @@
 json_t *view_status(struct daemon *daemon);
 json_t *view_rollout(const struct daemon_service *service); /* json_null() where there has been none */
 json_t *view_traffic(const struct daemon_service *service);
+json_t *view_history(const struct daemon_service *service); /* of the last rollout */
 json_t *view_latency(const struct daemon_service *service); /* the versions' distributions of the last 60 s */
 
 /* From the journal; `with_decisions` is what `rollout why` reads. *ret is a new reference; errors are the journal's. */
@@ -19,8 +20,5 @@ int view_past_rollout(struct daemon *daemon, int64_t id, json_t **ret);
 
 /* "baseline", "canary", "shadow" or "standby": what the version is now. */
 const char *view_role(const struct daemon_service *service, const char *version, const struct rollout_view *rollout);
-
-/* The canary's share of the flows opened in the last 10 s; NAN: not known. Either may be NULL. */
-double view_measured_weight(const struct sampler_version_view *canary, const struct sampler_version_view *baseline);
 
 #endif
