@@ -75,7 +75,6 @@ static void excuse(const struct errors_sli *e, const struct errors_terms *t, boo
 static struct regression_phi phi(const struct errors_sli *e, const struct errors_terms *t)
 {
 	double own = t->kappa < REGRESSION_NO_EXCUSE ? noise_series_phi_seen(&e->own) : 1;
-
 	double unseen = e->age_ns < YOUNG_NS ? 0 : t->unseen;
 
 	return (struct regression_phi){ t->phi_sudden * (1 + UNSEEN_PHI * unseen), fmax(t->phi, own) };
