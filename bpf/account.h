@@ -99,11 +99,20 @@ static __always_inline void account_reason(int reason)
 	}
 }
 
-/* Is there room in this CPU's budget of the present second? Counts what is left out. */
-static __always_inline bool account_event_allowed(__u64 now_ns, __u32 *ret_suppressed)
+/* Whose room does the flow's sample take? What goes to a shadow is not the baseline's. */
+static __always_inline struct canary_event_budget *account_budget(const struct canary_flow *flow, bool slow)
 {
-	__u32 zero = 0;
-	struct canary_event_budget *budget = bpf_map_lookup_elem(&event_budget, &zero);
+	struct canary_split_view *view = account_view(flow->service);
+	__u32 budget = CANARY_EVENT_BUDGET(flow->service, slow, view && flow->version == view->baseline);
+
+	return bpf_map_lookup_elem(&event_budget, &budget);
+}
+
+/* Is there room in this CPU's budget of the present second? Counts what is left out. */
+static __always_inline bool account_event_allowed(const struct canary_flow *flow, bool slow, __u64 now_ns,
+						  __u32 *ret_suppressed)
+{
+	struct canary_event_budget *budget = account_budget(flow, slow);
 	struct canary_control *settings = account_control();
 
 	if (!budget || !settings)
@@ -137,8 +146,10 @@ static __always_inline void account_event(const struct canary_flow *flow, const 
 	event->backend = flow->backend;
 	event->kind = kind;
 	event->waited_ns = waited_ns;
+	event->age_ns = telemetry_since(flow->opened_ns, now_ns);
 	event->suppressed = suppressed;
-	event->zero = 0;
+	event->request_turn = flow->request_turn;
+	__builtin_memset(event->traceparent, 0, sizeof(event->traceparent));
 	bpf_ringbuf_submit(event, 0);
 }
 
@@ -209,7 +220,7 @@ static __always_inline void account_failure(const struct canary_flow *flow, cons
 	if (breaker && breaker_counts(breaker, kind) && !account_is_flood(kind) &&
 	    breaker_failure(breaker, flow, kind, now_ns))
 		account_event(flow, key, CANARY_EVENT_TRIPPED, waited_ns, now_ns, 0);
-	if (account_event_allowed(now_ns, &suppressed))
+	if (account_event_allowed(flow, false, now_ns, &suppressed))
 		account_event(flow, key, kind, waited_ns, now_ns, suppressed);
 }
 

@@ -272,7 +272,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, MAPS_SERVICES * CANARY_EVENT_BUDGETS);
 	__type(key, __u32);
 	__type(value, struct canary_event_budget);
 } event_budget SEC(".maps");

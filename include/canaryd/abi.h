@@ -13,8 +13,9 @@
 
 #include <canaryd/addresses.h>
 #include <canaryd/counters.h>
+#include <canaryd/events.h>
 
-#define CANARY_ABI 2 /* raised when a layout below changes; the pin directory carries it */
+#define CANARY_ABI 3 /* raised when a layout below changes; the pin directory carries it */
 
 #define CANARY_NAME_MAX 32 /* bytes of a service's or version's name, the final NUL included */
 #define CANARY_NONE 0xffff /* "no version", "no backend", "no cohort" in a 16-bit index */
@@ -72,7 +73,9 @@ struct canary_split {
 	__u64 response_timeout_ns; /* a request outstanding for longer than this is a failure */
 	__u64 udp_idle_ns;         /* a UDP flow silent for this long has ended */
 	__u32 flood_limit;         /* flows a CPU opens in a second, beyond which they go on probation; 0: never */
-	__u32 zero1;
+	__u32 traces;      /* not 0: the `traceparent` of HTTP requests is kept for samples */
+	__u64 slow_connect_ns;  /* a connection answered only after so long is sampled; 0: none is */
+	__u64 slow_response_ns; /* the same of a response, which begins so long after its request */
 };
 
 /* ---- cohorts --------------------------------------------------------------------------------------------- */
@@ -393,43 +396,13 @@ struct canary_active_flows {
 struct canary_control {
 	__u32 abi;            /* CANARY_ABI of the daemon that made the maps */
 	__u32 sweep_turn;     /* which half of canary_active_flows the sweep fills */
-	__u32 events_per_cpu; /* sampled flow events a CPU may write in a second */
+	__u32 events_per_cpu; /* sampled flow events a CPU may write in a second, of each budget */
 	__u32 table_full;     /* `flows` is nearly so: guarded services open flows on probation */
 	__u64 flood_ns;       /* by the programs: a flow was put on probation then; 0 by the daemon: not for long */
 	__u64 lease_ns;       /* the daemon is taken to be alive until then, and renews it; 0: for ever */
 };
 
-/* ---- events ---------------------------------------------------------------------------------------------- */
-
-/* `events`, a ring buffer: samples of failed flows, and trips of breakers. `kind` is the index of the counter in CANARY_COUNTERS. */
-enum canary_counter {
-#define X(name, help) CANARY_COUNTER_##name,
-	CANARY_COUNTERS(X)
-#undef X
-	CANARY_COUNTER_COUNT,
-};
-
-/* In place of a kind: the breaker of the version has tripped by the failure of this flow. Never left out. */
-#define CANARY_EVENT_TRIPPED 0xffff
-
-struct canary_event {
-	__u64 ns;
-	struct canary_flow_key key;
-	__u16 service;
-	__u16 version;
-	__u16 backend;
-	__u16 kind;       /* enum canary_counter, or CANARY_EVENT_TRIPPED */
-	__u64 waited_ns;  /* since the SYN or the request */
-	__u32 suppressed; /* events this CPU left out since the one before */
-	__u32 zero;
-};
-
-/* `event_budget`, per CPU: how many events it has written in the present second. */
-struct canary_event_budget {
-	__u64 second_began_ns;
-	__u32 written;
-	__u32 suppressed; /* since the last one written */
-};
+/* ---- questions -------------------------------------------------------------------------------------------- */
 
 /* The question and the answer of the `explain` program: where would this flow go, and why. */
 enum canary_explain_source {
@@ -463,7 +436,7 @@ CANARY_ASSERT_SIZE(canary_flow_key, 40);
 CANARY_ASSERT_SIZE(canary_ports, 48);
 CANARY_ASSERT_SIZE(canary_service, 64);
 CANARY_ASSERT_SIZE(canary_split_view, 24);
-CANARY_ASSERT_SIZE(canary_split, 88);
+CANARY_ASSERT_SIZE(canary_split, 104);
 CANARY_ASSERT_SIZE(canary_capacity, 32);
 CANARY_ASSERT_SIZE(canary_flood, 24);
 CANARY_ASSERT_SIZE(canary_flow_table, 32);
@@ -487,7 +460,7 @@ CANARY_ASSERT_SIZE(canary_breaker_mark, 40);
 CANARY_ASSERT_SIZE(canary_breaker, 160);
 CANARY_ASSERT_SIZE(canary_active_flows, 32);
 CANARY_ASSERT_SIZE(canary_control, 32);
-CANARY_ASSERT_SIZE(canary_event, 72);
+CANARY_ASSERT_SIZE(canary_event, 136);
 CANARY_ASSERT_SIZE(canary_event_budget, 16);
 CANARY_ASSERT_SIZE(canary_explain, 72);
 _Static_assert(__builtin_offsetof(struct canary_split, view) == 8, "the views are 8-byte aligned after `active`");

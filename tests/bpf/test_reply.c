@@ -347,7 +347,31 @@ static void test_events(void **state)
 	assert_int_equal(heard.event[0].backend, backend);
 	assert_int_equal(heard.event[0].suppressed, 0);
 	assert_int_equal(heard.event[0].ns - heard.event[0].waited_ns, flow.opened_ns);
+	assert_int_equal(heard.event[0].age_ns, heard.event[0].waited_ns);
+	assert_int_equal(heard.event[0].request_turn, 0);
+	assert_string_equal(heard.event[0].traceparent, "");
 	assert_int_equal(fixture_backend_stats(*state, backend).refused, 1);
+}
+
+/* A failure in the middle of a connection: which request it was, and how old the flow is beside how long it waited. */
+static void test_event_of_a_request(void **state)
+{
+	struct packet_spec again = fixture_request(TCP4, 1, ACK, 1001 + strlen(GET), GET);
+	uint16_t backend = connect_and_ask(*state, TCP4, 1);
+	struct canary_flow flow;
+	struct heard heard;
+
+	answer(*state, backend, 1, ACK, 5001, 1001 + strlen(GET), OK);
+	again.ack = 5001 + strlen(OK);
+	fixture_send(*state, &again);
+	answer(*state, backend, 1, ACK, 5001 + strlen(OK), 1001 + 2 * strlen(GET), "HTTP/1.1 503 Sorry\r\n\r\n");
+	assert_true(fixture_flow(*state, TCP4, 1, &flow));
+	heard = listen_now(*state);
+	assert_int_equal(heard.count, 1);
+	assert_int_equal(heard.event[0].kind, CANARY_COUNTER_http_5xx);
+	assert_int_equal(heard.event[0].request_turn, 2);
+	assert_int_equal(heard.event[0].ns - heard.event[0].waited_ns, flow.request_ns);
+	assert_int_equal(heard.event[0].ns - heard.event[0].age_ns, flow.opened_ns);
 }
 
 static void refuse(struct fixture *f, uint32_t client)
@@ -358,26 +382,35 @@ static void refuse(struct fixture *f, uint32_t client)
 static void begin_new_second(const struct fixture *f)
 {
 	struct canary_event_budget *budgets = calloc(libbpf_num_possible_cpus(), sizeof(*budgets));
-	uint32_t zero = 0;
 
 	assert_non_null(budgets);
-	assert_int_equal(bpf_map_lookup_elem(f->event_budget, &zero, budgets), 0);
-	for (int cpu = 0; cpu < libbpf_num_possible_cpus(); cpu++)
-		budgets[cpu].second_began_ns = 0;
-	assert_int_equal(bpf_map_update_elem(f->event_budget, &zero, budgets, BPF_ANY), 0);
+	for (uint32_t i = 0; i < FIXTURE_SERVICES * CANARY_EVENT_BUDGETS; i++) {
+		assert_int_equal(bpf_map_lookup_elem(f->event_budget, &i, budgets), 0);
+		for (int cpu = 0; cpu < libbpf_num_possible_cpus(); cpu++)
+			budgets[cpu].second_began_ns = 0;
+		assert_int_equal(bpf_map_update_elem(f->event_budget, &i, budgets, BPF_ANY), 0);
+	}
 	free(budgets);
 }
 
-/* A CPU writes no more than its budget in a second; what it leaves out is told with the next one. */
-static void test_event_budget(void **state)
+static cpu_set_t stay_on_this_cpu(void)
 {
 	cpu_set_t one, before;
-	struct heard heard;
 
 	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
 	CPU_ZERO(&one);
 	CPU_SET(sched_getcpu(), &one);
 	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	return before;
+}
+
+/* A CPU writes no more than its budget in a second; what it leaves out is told with the next one. */
+static void test_event_budget(void **state)
+{
+	cpu_set_t before = stay_on_this_cpu();
+	struct heard heard;
+
+	fixture_set_split(*state, TCP4, 0, FIXTURE_GENERATION);
 	fixture_set_control(*state, 0, 0);
 	for (uint32_t client = 0; client < 7; client++)
 		refuse(*state, client);
@@ -388,6 +421,35 @@ static void test_event_budget(void **state)
 	heard = listen_now(*state);
 	assert_int_equal(heard.count, 1);
 	assert_int_equal(heard.event[0].suppressed, 7);
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+}
+
+/* The baseline's failures do not take the canary's room, nor a service's another's. */
+static void test_event_budgets(void **state)
+{
+	cpu_set_t before = stay_on_this_cpu();
+	struct heard heard;
+
+	fixture_set_control(*state, 0, 1);
+	fixture_set_split(*state, TCP4, 0, FIXTURE_GENERATION);
+	begin_new_second(*state);
+	for (uint32_t client = 0; client < 3; client++)
+		refuse(*state, client);
+	fixture_set_split(*state, TCP4, FIXTURE_WHOLE, FIXTURE_GENERATION);
+	for (uint32_t client = 3; client < 5; client++)
+		refuse(*state, client);
+	answer(*state, request(*state, TCP6, 1, SYN, 1000, ""), 1, RST | ACK, 0, 1001, "");
+	heard = listen_now(*state);
+	assert_int_equal(heard.count, 3);
+	assert_int_equal(heard.event[0].version, 0);
+	assert_int_equal(heard.event[1].version, 1);
+	assert_int_equal(heard.event[1].suppressed, 0);
+	assert_int_equal(heard.event[2].service, TCP6);
+	begin_new_second(*state);
+	refuse(*state, 5);
+	heard = listen_now(*state);
+	assert_int_equal(heard.count, 1);
+	assert_int_equal(heard.event[0].suppressed, 1);
 	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
 }
 
@@ -420,7 +482,9 @@ int main(void)
 		IN_FIXTURE(test_gso),
 		IN_FIXTURE(test_udp),
 		IN_FIXTURE(test_events),
+		IN_FIXTURE(test_event_of_a_request),
 		IN_FIXTURE(test_event_budget),
+		IN_FIXTURE(test_event_budgets),
 		IN_FIXTURE(test_events_overflow),
 	};
 
