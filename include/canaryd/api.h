@@ -112,10 +112,11 @@
  *                                    rollback: {bound, hold, evidence}, slis: [{name, rollback: {bound, evidence},
  *                                    promotion: {bound, evidence}}], versions: [{name, role, p50_s, p99_s, attempts,
  *                                    failed, counters}]}: what became of the last rollout, from its beginning to its end.
- *                                    Where no number is said above there is a list of as many as in t, null where it is
- *                                    not known. At most 512: old points become one, with the most evidence of any and
- *                                    the sum of their attempts. counters: since the first point, not of the time in
- *                                    which no daemon ran: then t has a gap. rollout null: nothing is known, nor given
+ *                                    wanted, applied, measured, evidence, p50_s, p99_s, attempts and failed are lists as
+ *                                    long as t, null where it is not known; 512 at most: old points become one, with the
+ *                                    most evidence of any and all of their attempts. counters: {attempts, failed,
+ *                                    <counter>: n, …} since the first point, but for the time in which no daemon ran: then
+ *                                    t has a gap. rollout null: nothing is known, nor given
  * GET  /v1/flow?service=NAME&client=ADDR:PORT
  *                                    {service, client, position, share, source: "flow"|"hash"|"no_backend"|"lease"|"breaker"|"capacity",
  *                                    version|null, backend|null, epoch, canary_threshold,

@@ -115,6 +115,29 @@ test_rollback() {
 	check_narrow dark rolled-back
 }
 
+# Whoever comes when all is over sees it from its beginning: share, evidence, latencies and failures.
+WHOLE='(() => { const of = (id, i) => Chart.getChart(id).data.datasets[i].data, began = (id, i) => of(id, i)[0].x - STARTED;
+	return Math.abs(began("split", 0)) < 2 && Math.abs(began("evidence", 0)) < 2 && Math.abs(began("quantiles", 0)) < 2 &&
+		of("evidence", 1).some(({y}) => y > 0.9) && of("evidence", 0).at(-1).y > 0.95 && of("failed", 1).some(({y}) => y > 0); })()'
+
+check_whole() { # WHO
+	wait_until 30 "$1 sees the whole" "document.body.dataset.state === 'rolled_back' && ${WHOLE//STARTED/$(
+		lab_ctl status -j | jq '.services[0].rollout.started')}"
+}
+
+test_late() {
+	tell "open $URL" >/dev/null
+	check_whole "who comes late"
+	check "the flows that failed, too" shows 'document.querySelector("#flows [data-kind=http_5xx]")'
+	check "and how many" shows '/v2: [1-9][0-9]* of [0-9,]+ requests failed/.test(document.querySelector("#errors-words").textContent)'
+	tell "open about:blank" >/dev/null
+	lab_stop canaryd
+	lab_canaryd "$LAB_DIR/canaryd.yaml" || bail "canaryd does not start again"
+	tell "open $URL" >/dev/null
+	check_whole "who comes after a restart"
+	shot late
+}
+
 # And the one before is still there to be read.
 test_promotion() {
 	lab_ctl alert resolve checkout v2 >/dev/null
@@ -141,11 +164,17 @@ test_lost() {
 	check_equal "nothing was asked of anybody else" "$(tell requests | jq -c --arg url "$URL" \
 		'map(select((startswith($url) or . == "about:blank") | not))')" '[]'
 	check_equal "the console has no complaint" "$(tell complaints | jq -c .)" '[]'
+	lab_ctl rollout start checkout --force --canary v1 >/dev/null 2>&1
+	wait_until 30 "a rollout is under way" 'document.body.dataset.phase === "step"'
 	lab_stop canaryd
 	wait_until 30 "a lost connection is said" '/connection lost, trying/.test(document.querySelector("#connection").textContent)'
 	shot lost
+	sleep 6
 	lab_canaryd "$LAB_DIR/canaryd.yaml" || bail "canaryd does not start again"
 	wait_until 30 "and found again" 'document.querySelector("#connection").textContent === "live"'
+	wait_until 30 "no line goes through what nobody watched" '/Not watched from/.test(document.querySelector("#evidence-words").textContent) &&
+		Chart.getChart("evidence").data.datasets[0].data.slice(1, -1).some(({y}) => Number.isNaN(y))'
+	shot found
 }
 
 STEPS='[{weight: 20, min_s: 1}, {weight: 50, min_s: 600}]'
@@ -164,6 +193,7 @@ tell "eval $WATCH" >/dev/null
 test_before
 test_rollout
 test_rollback
+test_late
 test_injection
 test_promotion
 test_lost

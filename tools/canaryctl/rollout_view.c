@@ -92,6 +92,18 @@ static double evidence_share(double evidence, double bound)
 	return fmin(log(evidence) / log(bound), 1);
 }
 
+/* Without a say, or without a value: that comes before any verdict. NULL: neither. */
+static const char *no_say(const json_t *sli)
+{
+	const char *state = field_text(sli, "state", "ok");
+
+	if (json_is_true(json_object_get(sli, "muted")))
+		return "muted";
+	if (strcmp(state, "ok") != 0)
+		return state;
+	return NULL;
+}
+
 /* The SLI that promotion waits for: the one that lags most. NULL: none is judged. */
 static const json_t *lagging(const json_t *rollout)
 {
@@ -104,7 +116,9 @@ static const json_t *lagging(const json_t *rollout)
 		double evidence = field_number2(sli, "promotion", "evidence");
 		double share = evidence_share(evidence, field_number2(sli, "promotion", "bound"));
 
-		if (!isnan(evidence) && (!best || share < best_share)) {
+		if (no_say(sli) || json_is_true(json_object_get(sli, "dry_run")) || isnan(evidence))
+			continue;
+		if (!best || share < best_share) {
 			best = sli;
 			best_share = share;
 		}
@@ -171,18 +185,6 @@ static struct format measured(const json_t *sli, const char *version)
 	if (strcmp(unit, "number") == 0)
 		return format_number(value);
 	return strcmp(unit, "bytes") == 0 ? format_bytes(value) : format_share(value);
-}
-
-/* Without a say, or without a value: that comes before any verdict. NULL: neither. */
-static const char *no_say(const json_t *sli)
-{
-	const char *state = field_text(sli, "state", "ok");
-
-	if (json_is_true(json_object_get(sli, "muted")))
-		return "muted";
-	if (strcmp(state, "ok") != 0)
-		return state;
-	return NULL;
 }
 
 /* "errors"; a latency says which quantile its values are: "latency p95". */

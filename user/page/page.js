@@ -3,16 +3,17 @@
 import { ask, now } from "./fetch.js";
 import { Past, compared } from "./past.js";
 import { Charts } from "./draw.js";
-import { show, showConnection, showDecisions, showRollouts } from "./view.js";
+import { way } from "./words.js";
+import { show, showConnection, showDecisions, showFlows, showRollouts } from "./view.js";
 
 const EVERY_MS = 1000;
 const EVERY_HIDDEN_MS = 10000; // in a tab that nobody sees
 const JOURNAL_EVERY_S = 15;    // where nothing seems to have changed
 const ROLLOUTS_SHOWN = 10;
 
-const pasts = new Map(); // by service
 const charts = new Charts();
 let journal = { key: null, asked: 0, rollouts: [], decisions: [], rollout: null, live: [] };
+let past = null;
 let answered = null; // when the daemon did last
 let timer = null, turning = false, again = false;
 
@@ -41,30 +42,32 @@ async function readJournal(service) {
 		live: (live ?? rollout)?.decisions ?? [] };
 }
 
-function remember(status, t) {
-	for (const service of status.services) {
-		if (!pasts.has(service.name))
-			pasts.set(service.name, new Past());
-		pasts.get(service.name).add(service, t);
-	}
+// The past of the service that is shown: the daemon's, where the page was not there; then what the page sees.
+async function readPast(service, t) {
+	if (past?.isOld(service, t) ?? true)
+		past = new Past(service, await ask(`v1/services/${encodeURIComponent(service.name)}/history`), t);
+	else
+		past.add(service, t);
 }
 
 function known(service, latency) {
-	const past = pasts.get(service.name), pair = compared(service);
-	const counted = [pair.baseline, pair.canary].map((v) => v && { name: v.name, ...past.since(v.name) });
+	const pair = compared(service), { rollout } = service;
+	const counted = [pair.baseline, pair.canary].map((v) => v && { name: v.name, ...past.since(service, v.name) });
 
-	return { past, pair, counted, latency, decisions: journal.live };
+	const judged = rollout?.rollback ? rollout : past.end;
+
+	return { past, pair, counted, latency, rollout, judged, decisions: journal.live,
+		hold: judged ? way({ evidence: judged.rollback.hold, bound: judged.rollback.bound }) : null };
 }
 
 async function look() {
 	const status = await ask("v1/status"), t = now();
-
-	remember(status, t);
-	const service = choose(status);
-	const [latency] = await Promise.all([ask(`v1/services/${encodeURIComponent(service.name)}/latency`), readJournal(service)]);
+	const service = choose(status), path = `v1/services/${encodeURIComponent(service.name)}`;
+	const [latency] = await Promise.all([ask(`${path}/latency`), readJournal(service), readPast(service, t)]);
 	const all = known(service, latency);
 
 	show(status, service, all, t);
+	showFlows({ flows: service.failed_flows.map((flow) => ({ class: "failed", seq: flow.t, ...flow })), answer: null });
 	showDecisions(journal.rollout, journal.decisions);
 	showRollouts(service.name, journal.rollouts);
 	charts.draw(all);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The document: what is known, as text. Names and reasons come from others and are only ever text, never markup.
+import { failedRatios } from "./draw.js";
 import * as words from "./words.js";
 
 const find = (id) => document.getElementById(id);
@@ -74,15 +75,28 @@ function describe(id, text) {
 	find(id).setAttribute("aria-label", text);
 }
 
+function showChart(id, shown) {
+	find(id).closest("section").hidden = !shown;
+}
+
 function showWords(service, known) {
-	const { rollout } = service;
-	const failed = known.counted.some((version) => version?.failed);
+	const { rollout } = service, { points, gaps } = known.past;
+	const failed = known.counted.some((version) => version?.failed), names = rollout && [rollout.baseline, rollout.canary];
 
 	describe("split", words.splitWords(service));
-	describe("evidence", rollout?.slis?.length ? words.evidenceWords(rollout) : "Nothing is judged: no rollout is under way.");
+	find("split").parentElement.hidden = !points.length;
+	showChart("evidence", known.judged && points.length);
+	showChart("quantiles", points.some((p) => p.versions.some((v) => v.p99 !== null)));
+	showChart("failed", points.length && failed);
+	showChart("errors", rollout);
+	if (known.judged)
+		describe("evidence", words.evidenceWords(known.judged, gaps));
+	if (rollout)
+		describe("failed", words.failedWords(names, [0, 1].map((i) => failedRatios(known.past, i))));
+	describe("quantiles", "Thick: 99\u00a0% of the last minute's responses are quicker; thin: half of them.");
 	describe("latency", words.latencyWords([known.pair.baseline, known.pair.canary]));
-	describe("errors", words.errorsWords(known.counted, known.past.began?.t ?? null) + (failed ? "" : " No failure."));
-	find("evidence").parentElement.hidden = !known.past.points.some((point) => point.against !== null || point.for !== null);
+	describe("errors", words.errorsWords(known.counted, known.past.began) + (failed ? "" : " No failure."));
+	find("latency").parentElement.hidden = !known.latency.versions.some((version) => version.ttfb.length);
 	find("errors").parentElement.hidden = !failed;
 	find("errors").parentElement.style.height = `${90 + 56 * words.kindsOf(known.counted).length}px`;
 }
@@ -92,7 +106,13 @@ function meter(side, label, found) {
 	const bar = make("div", { class: "way" }, make("span", { class: side }));
 
 	bar.firstChild.style.width = `${(way ?? 0) * 100}%`;
-	return make("div", {}, way === null ? `${label}: not judged` : `${label}: ${words.count(found.evidence)} of ${words.count(found.bound)}`, bar);
+	return make("div", {}, `${label}: ${way === null ? "not judged" : words.ofBound(found)}`, bar);
+}
+
+// What is decided from: one against the canary, all for it.
+function together(rollback) {
+	return make("div", { class: "sli" }, make("b", {}, "together"), meter("against", "against", rollback),
+		make("div", { class: "faint" }, "for: all are needed"));
 }
 
 function showSlis(rollout) {
@@ -100,10 +120,34 @@ function showSlis(rollout) {
 
 	find("slis").parentElement.hidden = slis.length === 0;
 	setText(find("slis-title"), rollout?.ended ? "What was judged" : "What is judged");
-	setList(find("slis"), JSON.stringify(slis), () => slis.map((sli) => make("div", { class: "sli" },
+	setList(find("slis"), JSON.stringify([slis, rollout?.rollback]), () => [...slis.map((sli) => make("div", { class: "sli" },
 		make("div", {}, make("b", {}, sli.name), make("div", { class: "faint" }, sli.verdict.replace("_", " "))),
 		meter("against", "against", sli.rollback), meter("for", "for", sli.promotion),
-		make("div", { class: "said faint" }, words.sliWords(sli, rollout.canary, rollout.baseline)))));
+		make("div", { class: "said faint" }, words.sliWords(sli, rollout.canary, rollout.baseline)))),
+	...(rollout?.rollback ? [together(rollout.rollback)] : [])]);
+}
+
+// ---- flows ----
+
+// A link out of the daemon's configuration: nothing but a page may be behind it.
+function traceLink({ trace_id: id, trace_url: url }) {
+	if (!id || !/^https?:\/\//.test(url ?? ""))
+		return id ?? "";
+	return make("a", { href: url, target: "_blank", rel: "noopener noreferrer", title: id }, `${id.slice(0, 8)}…`);
+}
+
+function flowRow(flow) {
+	const cell = (text, name = "") => make("td", { class: name }, text ?? "—");
+
+	return make("tr", { "data-kind": flow.kind }, make("td", {}, time(flow.t, words.clock(flow.t))),
+		cell(words.kindWords(flow.kind), flow.class === "slow" ? "wait" : "bad"), cell(words.seconds(flow.waited_seconds), "number"),
+		cell(flow.version), cell(flow.backend), cell(flow.client), cell(traceLink(flow)));
+}
+
+export function showFlows({ flows, answer }) {
+	find("flows").closest("section").hidden = flows.length === 0;
+	setText(find("flows-words"), answer ? words.flowsWords(answer) : "");
+	setList(find("flows"), JSON.stringify(flows.map((flow) => flow.seq)), () => flows.map(flowRow));
 }
 
 // ---- the past ----

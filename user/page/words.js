@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Sentences and numbers out of what the daemon answers. Knows neither the document nor the clock.
 
-/** Counters that are failures of a version, in words. */
+/** Counters that are failures of a version, in the words of canaryctl. */
 export const FAILURES = {
-	refused: "refused",
-	syn_timeout: "connection timed out",
-	reset_before_response: "reset before the response",
-	reset_mid_response: "reset in the response",
+	refused: "connection refused",
+	syn_timeout: "connection unanswered",
+	reset_before_response: "reset before a response",
+	reset_mid_response: "reset in a response",
 	empty_close: "closed without a response",
-	abort_waiting: "given up by the client",
+	abort_waiting: "client gave up waiting",
 	response_timeout: "response timed out",
 	http_5xx: "HTTP 5xx",
 };
+
+const KINDS = { ...FAILURES, abort_connect: "client gave up connecting", abort_data: "client broke off a response",
+	slow_response: "slow response", slow_connect: "slow to connect" };
+
+/** What a sampled flow, or the breaker's last failure, is called. */
+export function kindWords(kind) {
+	return KINDS[kind] ?? kind;
+}
 
 const STATES = {
 	running: ["running", "moving"],
@@ -82,6 +90,11 @@ export function clock(t) {
 	return new Date(t * 1000).toLocaleTimeString("en-GB");
 }
 
+/** A time on an axis that spans `span` seconds. */
+export function moment(t, span) {
+	return span < 86400 ? clock(t) : `${day(t).slice(5)} ${clock(t).slice(0, 5)}`;
+}
+
 export function day(t) {
 	return new Date(t * 1000).toLocaleDateString("en-CA");
 }
@@ -95,44 +108,40 @@ export function way({ evidence, bound }) {
 	return Math.min(1, Math.max(0, Math.log(Math.max(evidence, 1)) / Math.log(bound)));
 }
 
-function heard(rollout) {
-	return (rollout.slis ?? []).filter((sli) => !sli.dry_run && !sli.muted);
+/** The indicators that have a say. */
+export function heard(rollout) {
+	return (rollout.slis ?? []).filter((sli) => !sli.dry_run && !sli.muted && sli.state !== "unavailable");
 }
 
-function extreme(rollout, side, isMore) {
+/** The indicator that speaks most faintly for the canary: all are needed. */
+export function faintest(rollout) {
 	let found = null;
 
 	for (const sli of heard(rollout)) {
-		const value = way(sli[side]);
-		if (value !== null && (found === null || isMore(value, found.way)))
-			found = { way: value, sli, ...sli[side] };
+		const value = way(sli.promotion);
+		if (value !== null && (found === null || value < found.way))
+			found = { way: value, name: sli.name, ...sli.promotion };
 	}
 	return found;
 }
 
-/** What speaks loudest against the canary: one is enough. */
-export function loudest(rollout) {
-	return extreme(rollout, "rollback", (a, b) => a > b);
-}
-
-/** What speaks most faintly for it: all are needed. */
-export function faintest(rollout) {
-	return extreme(rollout, "promotion", (a, b) => a < b);
-}
-
-export const wayAgainst = (rollout) => loudest(rollout)?.way ?? null;
+export const wayAgainst = (rollout) => (rollout.rollback ? way(rollout.rollback) : null);
 export const wayFor = (rollout) => faintest(rollout)?.way ?? null;
 
-function ofBound(found) {
-	return found ? `${count(found.evidence)} of ${count(found.bound)}` : "none yet";
+/** "12 of 100"; what is below its bound is never said to be at it. */
+export function ofBound(found) {
+	if (!found || found.evidence === null)
+		return "none yet";
+	return `${count(found.evidence >= found.bound ? Math.round(found.evidence) : found.evidence)} of ${count(found.bound)}`;
 }
 
-export function evidenceWords(rollout) {
-	const against = loudest(rollout), its = faintest(rollout);
-	const name = (found) => (found ? ` (${found.sli.name})` : "");
+export function evidenceWords(rollout, gaps) {
+	const its = faintest(rollout), { rollback } = rollout;
+	const unseen = gaps.map(([from, to]) => ` Not watched from ${clock(from)} to ${clock(to)}: canaryd was not running.`).join("");
 
-	return `${rollout.ended ? "At its end. " : ""}Against it: ${ofBound(against)}${name(against)}; one indicator at its bound is ` +
-		`enough to take it back. For it: ${ofBound(its)}${name(its)}; all have to be there to go on.`;
+	return `${rollout.ended ? "At its end. " : ""}Against it, all indicators together: ${ofBound(rollback)}; ` +
+		`from ${count(rollback.hold)} on nothing moves up, at ${count(rollback.bound)} it is taken back. ` +
+		`For it, the faintest indicator: ${ofBound(its)}${its ? ` (${its.name})` : ""}; all have to be there to go on.${unseen}`;
 }
 
 // ---- the headline ----
@@ -143,8 +152,8 @@ function runningHeadline(service, rollout) {
 
 	if (rollout.phase === "warmup")
 		return `${share} and warms up: measured, not yet judged.`;
-	const against = loudest(rollout);
-	const evidence = !against ? "" : against.way < 1 ? `; ${ofBound(against)} evidence against it` :
+	const against = wayAgainst(rollout);
+	const evidence = against === null ? "" : against < 1 ? `; ${ofBound(rollout.rollback)} evidence against it` :
 		"; the evidence against it is at its bound";
 
 	if (rollout.phase === "bake")
@@ -185,7 +194,7 @@ export function warnings(service, status) {
 	const trip = service.breaker.tripped;
 
 	if (trip && service.rollout)
-		list.push(`The breaker tripped ${duration(trip.seconds_ago)} ago: ${trip.failures} of ${trip.attempts} failed (${trip.kind}).`);
+		list.push(`The breaker tripped ${duration(trip.seconds_ago)} ago: ${trip.failures} of ${trip.attempts} failed, the last: ${kindWords(trip.kind)}.`);
 	for (const alert of status.alerts.firing)
 		if (alert.service === service.name)
 			list.push(`${alert.alertname}: ${alert.summary}`);
@@ -205,7 +214,7 @@ export function splitWords(service) {
 }
 
 function rate(version) {
-	return version ? `${count(version.rate)} requests/s` : "—";
+	return (version?.rate ?? null) === null ? "not measured yet" : `${count(version.rate)} requests/s`;
 }
 
 export function latencyWords(versions) {
@@ -220,12 +229,28 @@ export function errorsWords(counted, since) {
 		`${name}: ${failed.toLocaleString("en")} of ${attempts.toLocaleString("en")} requests failed` +
 		(attempts ? ` (${percent(failed / attempts)})` : ""));
 
-	return since === null ? "" : `Since ${clock(since)}, as far as this page has watched. ${words.join("; ")}.`;
+	return `Since ${clock(since)}. ${words.join("; ")}.`;
+}
+
+/** What share of the requests failed lately: `ratios` are of the baseline and of the canary, over time. */
+export function failedWords(names, ratios) {
+	const words = names.map((name, i) => `${name} ${percent(ratios[i].at(-1)?.y)}`);
+
+	return `In the last 10 s: ${words.join(", ")} of the requests.`;
 }
 
 /** The kinds of failure that were counted. */
 export function kindsOf(counted) {
 	return Object.keys(FAILURES).filter((kind) => counted.some((version) => version?.kinds[kind]));
+}
+
+/** What is to be known beside samples of flows; `answer` is the route's. */
+export function flowsWords({ left_out: leftOut, traces, slow_response_s: response, slow_connect_s: connect }) {
+	const slow = [response && `a response after ${seconds(response)}`, connect && `a connection after ${seconds(connect)}`].filter(Boolean);
+	const missing = leftOut.failed + leftOut.slow ?
+		` The kernel's rate limit left out ${count(leftOut.failed)} failed, ${count(leftOut.slow)} slow.` : "";
+
+	return `Slow is ${slow.join(" and ") || "nothing yet"}.${missing}${traces ? "" : " Traces are off (samples.traces)."}`;
 }
 
 /** The value of an SLI in its unit. */
