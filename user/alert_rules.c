@@ -5,13 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "user/text.h"
+
 #define EVIDENCE 20.0        /* … of all indicators: by Ville's inequality 5 % of good rollouts ever tell anybody */
 #define DOWN_ATTEMPTS 5      /* of fewer in the window nothing is concluded */
 #define FAILURES_LEAST 3     /* fewer are no share */
 #define ROLLED_BACK_S 3600.0 /* a ticket, not a state: it is over after so long */
 #define JUST_ENDED_S 10.0    /* what brought a rollout down is still an incident */
 
-#define SAY(buf, ...) snprintf(buf, sizeof(buf), __VA_ARGS__)
+#define SAY(buf, ...) text_print(buf, sizeof(buf), __VA_ARGS__)
 
 static const struct {
 	const char *name;

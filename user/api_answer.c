@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/text.h"
+
 void api_answer(struct http_response *response, unsigned status, json_t *json)
 {
 	response->status = status;
@@ -14,7 +16,8 @@ void api_answer(struct http_response *response, unsigned status, json_t *json)
 	json_decref(json);
 }
 
-void api_answer_error(struct http_response *response, unsigned status, const char *code, const char *sentence)
+/* "what is wrong (how to mend it)" */
+static json_t *error_json(const char *code, const char *sentence)
 {
 	const char *open = strrchr(sentence, '(');
 	size_t length = strlen(sentence);
@@ -22,8 +25,16 @@ void api_answer_error(struct http_response *response, unsigned status, const cha
 	int message_length = has_mend ? (int)(open - sentence) - 1 : (int)length;
 	int mend_length = has_mend ? (int)(sentence + length - 1 - (open + 1)) : 0;
 
-	api_answer(response, status, json_pack("{s:{s:s, s:s%, s:s%}}", "error", "code", code, "message", sentence,
-					   (size_t)message_length, "mend", has_mend ? open + 1 : "", (size_t)mend_length));
+	return json_pack("{s:{s:s, s:s%, s:s%}}", "error", "code", code, "message", sentence, (size_t)message_length, "mend",
+			 has_mend ? open + 1 : "", (size_t)mend_length);
+}
+
+void api_answer_error(struct http_response *response, unsigned status, const char *code, const char *sentence)
+{
+	char *text = strdup(sentence); /* it may quote the peer, who writes what he likes */
+
+	api_answer(response, status, text ? error_json(code, text_repair(text)) : NULL);
+	free(text);
 }
 
 void api_answer_errno(struct http_response *response, int r, char *sentence)

@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "user/text.h"
+
 #define GRACE_US 2000000 /* from SIGTERM to SIGKILL */
 #define READS_A_TURN 17  /* all that a pipe holds and its end; one that prints without end must not keep the loop */
 #define LINE_MAX_SHOWN 120
@@ -146,7 +148,7 @@ const char *command_last_line(const char *text, char *buf, size_t size)
 	while (begin + length < end && length && ((unsigned char)text[begin + length] & 0xc0) == 0x80)
 		length--;
 	buf[length] = '\0';
-	return buf;
+	return text_repair(buf);
 }
 
 static void command_free(struct command *command)

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "user/text.h"
+
 void consent_begin(struct consent *consent, const struct consent_who *who, unsigned count)
 {
 	*consent = (struct consent){ .count = count < CONSENT_MAX ? count : CONSENT_MAX };
@@ -66,7 +68,7 @@ void consent_asked(struct consent *consent, double now_s)
 static void refuse(struct consent *consent, const char *why, double now_s)
 {
 	consent->blamed = consent->at;
-	snprintf(consent->why, sizeof(consent->why), "%s", why);
+	text_print(consent->why, sizeof(consent->why), "%s", why);
 	if (consent->who[consent->at].once) {
 		consent->failed = true;
 		return;
@@ -106,7 +108,7 @@ enum consent_verdict consent_verdict(const struct consent *consent, double now_s
 {
 	if (consent->failed) {
 		*ret_who = consent->blamed;
-		snprintf(why, CONSENT_WHY, "does not agree: %.140s", consent->why);
+		text_print(why, CONSENT_WHY, "does not agree: %.140s", consent->why);
 		return CONSENT_FAILED;
 	}
 	if (all_agree(consent) && (!consent->count || !is_stale(consent, now_s)))
@@ -119,7 +121,7 @@ enum consent_verdict consent_verdict(const struct consent *consent, double now_s
 	}
 	if (consent->refused) {
 		*ret_who = consent->blamed;
-		snprintf(why, CONSENT_WHY, "does not agree: %.140s", consent->why);
+		text_print(why, CONSENT_WHY, "does not agree: %.140s", consent->why);
 		return CONSENT_REFUSED;
 	}
 	snprintf(why, CONSENT_WHY, "is being asked");

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/text.h"
+
 #include "user/error.h"
 #include "user/journal_kept.h"
 #include "user/log.h"
@@ -109,7 +111,7 @@ static void name_of(uid_t uid, char by[static MUTES_BY])
 	const struct passwd *user = getpwuid(uid);
 
 	if (user)
-		snprintf(by, MUTES_BY, "%s", user->pw_name);
+		text_print(by, MUTES_BY, "%s", user->pw_name);
 	else
 		snprintf(by, MUTES_BY, "uid %u", (unsigned)uid);
 }

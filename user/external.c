@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "user/external_internal.h"
+#include "user/text.h"
 
 #define BUILTIN (FINDING_SLIS - FINDING_EXTERNALS)
 
@@ -159,6 +160,7 @@ void question_answer(struct question *q, enum finding_state state, double value,
 	va_start(args, format);
 	vsnprintf(q->answer.said + used, sizeof(q->answer.said) - (size_t)used, format, args);
 	va_end(args);
+	text_repair(q->answer.said);
 	if (!q->answer.said[used])
 		q->answer.said[0] = 0;
 	if (--q->indicator->open == 0)

@@ -10,6 +10,8 @@
 #include <sys/epoll.h>
 #include <sys/queue.h>
 
+#include "user/text.h"
+
 #define REDIRECTS_MAX 3L
 #define SENTENCE_MAX 320
 
@@ -267,6 +269,7 @@ static void print_sentence(char buf[SENTENCE_MAX], const struct fetch_job *job, 
 	case FETCH_TOO_LARGE: snprintf(buf, SENTENCE_MAX, "answered more than %zu bytes", job->max_bytes); break;
 	case FETCH_BROKEN: snprintf(buf, SENTENCE_MAX, "%.200s", job->no_memory ? "out of memory" : problem); break;
 	}
+	text_repair(buf);
 }
 
 static void finish(struct fetch_job *job, CURLcode code)

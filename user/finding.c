@@ -7,6 +7,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "user/text.h"
+
 static double share(uint64_t part, uint64_t whole)
 {
 	return whole ? (double)part / (double)whole : NAN;
@@ -156,7 +158,7 @@ const char *finding_print_said(char *buf, size_t size, const struct finding *fin
 {
 	const struct finding_sli *sli = &finding->sli[finding->saying];
 
-	snprintf(buf, size, "%s: %s", sli->name, sli->said);
+	text_print(buf, size, "%s: %s", sli->name, sli->said);
 	return buf;
 }
 

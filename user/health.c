@@ -3,13 +3,15 @@
 
 #include <stdio.h>
 
+#include "user/text.h"
+
 bool health_result(struct health *health, const struct config_health *config, bool good, const char *why)
 {
 	bool was_checked = health->checked;
 
 	health->checked = true;
 	if (!good)
-		snprintf(health->why, sizeof(health->why), "%s", why);
+		text_print(health->why, sizeof(health->why), "%s", why);
 	if (good != health->down) {
 		health->streak = 0;
 		return false;

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "user/hooks_call.h"
+#include "user/text.h"
 
 #define TELL_AGAIN_S 1.0 /* doubled with every try, five times */
 #define SENTENCE_MAX 256
@@ -292,7 +293,7 @@ static void note_in_vain(struct hooks *hooks, const char *why)
 	char sentence[SENTENCE_MAX], name[HOOKS_NAME];
 
 	print_name(name, &hooks->service->hooks[told->hook]);
-	snprintf(sentence, sizeof(sentence), "hook %s was told in vain: %.160s", name, why);
+	text_print(sentence, sizeof(sentence), "hook %s was told in vain: %.160s", name, why);
 	hooks->environment.note(told->rollout, sentence, hooks->environment.context);
 }
 

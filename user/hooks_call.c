@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "user/text.h"
+
 #define WHY_MAX 200
 #define LINE_SHOWN 100
 
@@ -45,7 +47,7 @@ static void on_fetched(const struct fetch_result *result, void *context)
 	if (agrees && is_page(result))
 		snprintf(why, sizeof(why), "%.40s with a page of HTML, which is no answer of a hook", result->sentence);
 	else
-		snprintf(why, sizeof(why), "%.90s%s%s", result->sentence, *line ? ": " : "", line);
+		text_print(why, sizeof(why), "%.90s%s%s", result->sentence, *line ? ": " : "", line);
 	finish(context, agrees && !is_page(result), why);
 }
 

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "user/text.h"
+
 #define BAD_LOOKS_HOLD 3
 #define PATIENCE_NS 300000000000ULL /* looks are far apart: events of one side wait so long for the other's */
 #define PAST_STANDARD_ERRORS 2.0
@@ -216,8 +218,8 @@ static void print_said(const struct judge_external_state *x, const struct judge_
 	if (sli->state == FINDING_STATE_WAITING)
 		snprintf(sli->said, sizeof(sli->said), "not looked at yet");
 	else if (sli->state != FINDING_STATE_OK && sli->bad_looks > 1)
-		snprintf(sli->said, sizeof(sli->said), "%u looks in a row without a value: %.150s", sli->bad_looks,
-			 look->said);
+		text_print(sli->said, sizeof(sli->said), "%u looks in a row without a value: %.150s", sli->bad_looks,
+			   look->said);
 	else if (sli->state != FINDING_STATE_OK)
 		snprintf(sli->said, sizeof(sli->said), "%s", look->said);
 	else if (spec->kind == JUDGE_COUNT && x->count.recent.total.canary_n == 0)

@@ -13,11 +13,12 @@
 #include "user/policy_adaptive.h"
 #include "user/policy_moves.h"
 #include "user/policy_rules.h"
+#include "user/text.h"
 
 #define SETTLED_S 10.0 /* without an error, until one is over */
 #define STALL_S 60.0   /* a tick longer than this counts as this: the time in between was not watched */
 
-#define SAY(buf, ...) snprintf(buf, FINDING_REASON, __VA_ARGS__)
+#define SAY(buf, ...) text_print(buf, FINDING_REASON, __VA_ARGS__)
 
 int policy_start(const struct policy_plan *plan, struct policy_state *state, struct policy_decision *ret)
 {

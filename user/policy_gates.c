@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "user/text.h"
+
 /* What a tick would do were every gate open: its decision, or, where a hold is to lift first, the one that follows. */
 static bool next_move(const struct policy_plan *plan, const struct policy_state *after, const struct finding *finding,
 		      const struct policy_decision *decision, struct policy_decision *ret)
@@ -21,7 +23,7 @@ static void hold(const struct policy_plan *plan, struct policy_state *state, con
 {
 	char reason[FINDING_REASON];
 
-	snprintf(reason, sizeof(reason), "hook %.60s %.120s (resume, and it is asked again)", finding->gate, finding->gate_why);
+	text_print(reason, sizeof(reason), "hook %.60s %.120s (resume, and it is asked again)", finding->gate, finding->gate_why);
 	if (policy_hold(plan, state, reason, ret))
 		ret->kind = POLICY_NONE;
 }

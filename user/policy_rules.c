@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "user/policy_adaptive.h"
+#include "user/text.h"
 
 /* Of an error; those of SLIs are the bits of their states. */
 #define CAUSE_SAMPLE (1U << 24)
@@ -18,7 +19,7 @@ _Static_assert(FINDING_STATE_UNAVAILABLE < 24, "causes are told apart");
 
 #define LN_LARGEST 700.0 /* e to this is still a number */
 
-#define SAY(buf, ...) snprintf(buf, FINDING_REASON, __VA_ARGS__)
+#define SAY(buf, ...) text_print(buf, FINDING_REASON, __VA_ARGS__)
 
 static double plain(double ln_e)
 {

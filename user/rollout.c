@@ -11,6 +11,7 @@
 #include "user/plan.h"
 #include "user/rollout_internal.h"
 #include "user/rollout_json.h"
+#include "user/text.h"
 #include "user/weights.h"
 
 #define CHECKPOINT_S 10.0
@@ -446,13 +447,13 @@ void rollout_set_inventory(struct rollout *rollout, const struct config *config,
 void rollout_set_alert(struct rollout *rollout, enum finding_say says, const char *why)
 {
 	rollout->alert = says;
-	snprintf(rollout->alert_why, sizeof(rollout->alert_why), "%s", why);
+	text_print(rollout->alert_why, sizeof(rollout->alert_why), "%s", why);
 }
 
 void rollout_set_backends(struct rollout *rollout, enum finding_say says, const char *why)
 {
 	rollout->backends = says;
-	snprintf(rollout->backends_why, sizeof(rollout->backends_why), "%s", why);
+	text_print(rollout->backends_why, sizeof(rollout->backends_why), "%s", why);
 }
 
 bool rollout_is_active(const struct rollout *rollout)

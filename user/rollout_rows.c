@@ -101,11 +101,15 @@ int rollout_write(struct rollout *to, const struct policy_decision *decision, do
 	struct rows rows;
 	int r = rows_init(&rows, to, decision, unix_s);
 
-	if (!r && decision->kind == POLICY_START)
+	if (r) {
+		rows_deinit(&rows);
+		return error_set(ret_error, r, "%s", strerror(-r));
+	}
+	if (decision->kind == POLICY_START)
 		r = journal_rollout_create(journal, &rows.rollout, &rows.service, &rows.decision, &to->id);
-	else if (!r && decision->kind == POLICY_UNDO)
+	else if (decision->kind == POLICY_UNDO)
 		r = journal_rollout_undo(journal, &rows.rollout, &rows.service, &rows.decision);
-	else if (!r)
+	else
 		r = journal_rollout_update(journal, &rows.rollout, &rows.service, &rows.decision);
 	rows_deinit(&rows);
 	return r ? rollout_journal_failed(to, r, ret_error) : 0;

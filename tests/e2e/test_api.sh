@@ -30,6 +30,7 @@ test_requests() {
 	answers 404 GET /v1/wings
 	answers 404 GET /
 	answers 404 GET '/v1/rollouts?service=shop'
+	answers 404 GET '/v1/rollouts?service=caf%E9'
 	answers 404 GET /v1/rollouts/77
 	answers 400 GET /v1/rollouts/first
 	answers 405 POST /v1/status -d ''

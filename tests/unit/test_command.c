@@ -258,6 +258,7 @@ static void test_last_line(void **state)
 	assert_string_equal(command_last_line("one\ntwo\n\n", buf, sizeof(buf)), "two");
 	assert_string_equal(command_last_line("a\x1b[1mb\x7f", buf, sizeof(buf)), "a[1mb");
 	assert_string_equal(command_last_line("0123456789012345678", buf, sizeof(buf)), "012345678901234");
+	assert_string_equal(command_last_line("caf\xe9 closed\n", buf, sizeof(buf)), "caf? closed");
 	assert_string_equal(command_last_line("01234567890123\xc3\xa4", buf, sizeof(buf)), "01234567890123");
 }
 

@@ -9,6 +9,7 @@
 /* What the gates say, and what they have heard. */
 static struct {
 	enum consent_verdict verdict;
+	const char *why; /* NULL: a plain no */
 	unsigned asked;
 	struct policy_decision move;
 	enum policy_kind told;
@@ -22,7 +23,7 @@ static enum consent_verdict ask(const struct rollout_view *view, const struct po
 	gates.asked++;
 	gates.move = *move;
 	strcpy(gate, "tickets");
-	strcpy(why, "does not agree: no");
+	strcpy(why, gates.why ?: "does not agree: no");
 	return gates.verdict;
 }
 
@@ -60,6 +61,19 @@ static void nothing_moves_without_consent(void **state)
 	assert_true(gates.asked > 50);
 	assert_int_equal(gates.move.kind, POLICY_ADVANCE);
 	assert_true(gates.move.weight_from == 0.1 && gates.move.weight_to == 1);
+}
+
+/* The journal takes UTF-8 alone, and hooks answer as they like. */
+static void words_that_are_no_utf8_are_written(void **state)
+{
+	struct world *w = *state;
+
+	start_gated(w, CONSENT_REFUSED);
+	gates.why = "does not agree: caf\xe9 closed";
+	assert_int_equal(until_decided(w, 0), 1);
+	assert_string_equal(rollout_view(w->rollout).reason, "gate tickets does not agree: caf? closed");
+	restart(w, BOOT);
+	assert_int_equal(rollout_view(w->rollout).policy->held, POLICY_HELD_GATE);
 }
 
 static void a_no_holds_by_name_and_lifts(void **state)
@@ -142,6 +156,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		IN_WORLD(nothing_moves_without_consent),
 		IN_WORLD(a_no_holds_by_name_and_lifts),
+		IN_WORLD(words_that_are_no_utf8_are_written),
 		IN_WORLD(a_failure_waits_for_an_operator),
 		IN_WORLD(nobody_is_asked_about_the_way_back),
 		IN_WORLD(a_note_is_a_row_of_the_story),
