@@ -33,7 +33,8 @@ enum replay_outcome {
 	REPLAY_PROMOTABLE,
 };
 
-#define REPLAY_DECISIONS (RECORD_DECIDED + 3) /* at most, of one tick */
+/* At most, of one tick: each that a line tells of may begin a rollout, too. */
+#define REPLAY_DECISIONS (2 * RECORD_DECIDED + 2)
 
 struct replay_decision {
 	const char *name;  /* a word of API_DECISION_, or "promotable" */

@@ -348,6 +348,27 @@ static void the_same_decisions_as_the_daemon_at_the_same_ticks(void **state)
 	judge_free(j);
 }
 
+/* No file may have more decisions in a tick than there is room for, whatever it claims to be of which rollout. */
+static void a_tick_of_as_many_decisions_as_can_be(void **state)
+{
+	struct fixture *x = *state;
+	struct replay_decision *decisions = calloc(REPLAY_DECISIONS, sizeof(*decisions));
+	struct record *record = x->record;
+	unsigned n;
+
+	x->options.plan = (struct policy_plan){ .n_steps = 1, .step = { { .weight = 1 } } };
+	configure(x);
+	record->rollout = 1;
+	record->n_decided = RECORD_DECIDED;
+	for (unsigned i = 0; i < RECORD_DECIDED; i++)
+		record->decided[i] = (struct record_decided){ .rollout = i % 2 ? 2 : 1,
+							      .kind = i % 2 ? POLICY_START : POLICY_NOTE };
+	n = replay_tick(x->replay, record, decisions);
+	assert_true(n > RECORD_DECIDED);
+	assert_true(n <= REPLAY_DECISIONS);
+	free(decisions);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -361,6 +382,7 @@ int main(void)
 		TEST(a_record_says_where_its_rollouts_begin),
 		TEST(buckets_too_wide_to_decide_by_are_named),
 		TEST(the_same_decisions_as_the_daemon_at_the_same_ticks),
+		TEST(a_tick_of_as_many_decisions_as_can_be),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
