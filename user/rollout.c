@@ -104,10 +104,6 @@ int rollout_commit(struct rollout *rollout, struct rollout *to, const struct pol
 	publish(rollout);
 	rollout->since_checkpoint_s = 0;
 	rollout->kept = !r;
-	if (decision->kind == POLICY_START || decision->kind == POLICY_ADVANCE) {
-		judge_step_begin(rollout->judge, 0);
-		rollout_checkpoint(rollout); /* else a restart would let the evidence for the step before pass this one */
-	}
 	rollout_tell(rollout, decision);
 	return 0;
 }
@@ -403,7 +399,8 @@ int rollout_open(const struct rollout_environment *environment, const struct con
 	judge = config_judge(config, service);
 	rollout->judge = judge_new(&judge);
 	rollout->judge_state = malloc(judge_state_size());
-	r = rollout->judge && rollout->judge_state ? 0 : error_set(ret_error, -ENOMEM, "out of memory");
+	rollout->judge_before = malloc(judge_state_size());
+	r = rollout->judge && rollout->judge_state && rollout->judge_before ? 0 : error_set(ret_error, -ENOMEM, "out of memory");
 	if (!r)
 		r = load_service(rollout, ret_error);
 	if (!r)
@@ -430,6 +427,7 @@ struct rollout *rollout_close(struct rollout *rollout)
 	write_late(rollout);
 	judge_free(rollout->judge);
 	free(rollout->judge_state);
+	free(rollout->judge_before);
 	free(rollout);
 	return NULL;
 }

@@ -40,7 +40,8 @@ struct rollout {
 	uint64_t published_ns;
 	struct pace pace; /* of the service's requests, */
 	double measured_s; /* … since this daemon began */
-	void *judge_state; /* judge_state_size() bytes */
+	void *judge_state;  /* judge_state_size() bytes */
+	void *judge_before; /* the same */
 };
 
 /* Writes down what `to` has become by `decision`, then makes it so. */
@@ -57,7 +58,10 @@ int rollout_refuse_busy(const struct rollout *rollout, const char *canary, char 
 const struct config_blackout *rollout_blackout(const struct rollout *rollout, double unix_s);
 int rollout_refuse_blackout(const struct rollout *rollout, double unix_s, char **ret_error);
 
-/* Writes `decision` and what the rollout has become by it, `to`, in one transaction; a start gives it its id. */
+/*
+ * Writes `decision` and what the rollout has become by it, `to`, in one transaction; a start gives it its id. Where a step
+ * begins, so does the judge's.
+ */
 int rollout_write(struct rollout *to, const struct policy_decision *decision, double unix_s, char **ret_error);
 
 /* Writes where the rollout is, for the case that the daemon ends; not synced. */

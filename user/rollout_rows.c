@@ -95,7 +95,7 @@ int rollout_journal_failed(const struct rollout *rollout, int r, char **ret_erro
 	return error_set(ret_error, r, "%s", *why ? why : strerror(-r));
 }
 
-int rollout_write(struct rollout *to, const struct policy_decision *decision, double unix_s, char **ret_error)
+static int write(struct rollout *to, const struct policy_decision *decision, double unix_s, char **ret_error)
 {
 	struct journal *journal = to->environment.journal;
 	struct rows rows;
@@ -113,6 +113,21 @@ int rollout_write(struct rollout *to, const struct policy_decision *decision, do
 		r = journal_rollout_update(journal, &rows.rollout, &rows.service, &rows.decision);
 	rows_deinit(&rows);
 	return r ? rollout_journal_failed(to, r, ret_error) : 0;
+}
+
+int rollout_write(struct rollout *to, const struct policy_decision *decision, double unix_s, char **ret_error)
+{
+	bool step = decision->kind == POLICY_START || decision->kind == POLICY_ADVANCE;
+	int r;
+
+	if (step) {
+		judge_save(to->judge, to->judge_before);
+		judge_step_begin(to->judge, 0); /* else a restart would let the evidence for the step before pass this one */
+	}
+	r = write(to, decision, unix_s, ret_error);
+	if (r && step)
+		judge_restore(to->judge, to->judge_before, judge_state_size());
+	return r;
 }
 
 /* Not worth an error: the evidence since the last one is lost with a crash, which only makes the judge slower. */

@@ -296,6 +296,33 @@ static void a_kill_after_a_step_takes_no_promotion_along(void **state)
 	assert_true(promotion->ln_e < promotion->ln_bound / 2);
 }
 
+/* A disk that takes one transaction more. */
+static int take_one_more(void *context)
+{
+	unsigned *commits = context;
+
+	return ++*commits > 1;
+}
+
+static void not_even_where_it_is_the_last_that_was_written(void **state)
+{
+	struct world *w = *state;
+	const struct finding_evidence *promotion;
+	unsigned commits = 0;
+
+	start(w);
+	assert_int_equal(second(w, 0), 0);
+	sqlite3_commit_hook(w->disk->journal->db, take_one_more, &commits);
+	assert_int_equal(until_decided(w, 0), 1);
+	assert_int_equal(rollout_view(w->rollout).policy->step, 1);
+	restart(w, BOOT);
+	assert_int_equal(rollout_view(w->rollout).policy->step, 1);
+	w->sample = (struct sample){ .elapsed_ns = 1000, .weight = 1 };
+	assert_int_equal(rollout_tick(w->rollout, &w->sample, w->now, NULL), 0);
+	promotion = &rollout_view(w->rollout).finding->sli[FINDING_ERRORS].promotion;
+	assert_true(promotion->ln_e < promotion->ln_bound / 2);
+}
+
 #define IN_WORLD(name) cmocka_unit_test_setup_teardown(name, set_up_world, tear_down_world)
 
 int main(void)
@@ -317,6 +344,7 @@ int main(void)
 		IN_WORLD(a_canary_that_is_gone_is_taken_back),
 		IN_WORLD(evidence_outlives_the_daemon),
 		IN_WORLD(a_kill_after_a_step_takes_no_promotion_along),
+		IN_WORLD(not_even_where_it_is_the_last_that_was_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
