@@ -90,12 +90,15 @@ static void end(struct rollout *to, const struct policy_decision *decision, doub
 int rollout_commit(struct rollout *rollout, struct rollout *to, const struct policy_decision *decision, double unix_s,
 		   char **ret_error)
 {
+	bool at_once = must_happen(decision->kind);
 	int r;
 
 	if (ends(decision->kind))
 		end(to, decision, unix_s);
-	r = rollout_write(to, decision, unix_s, must_happen(decision->kind) ? NULL : ret_error);
-	if (r && !must_happen(decision->kind))
+	if (at_once)
+		publish(to); /* the disk may hang */
+	r = rollout_write(to, decision, unix_s, at_once ? NULL : ret_error);
+	if (r && !at_once)
 		return r;
 	to->unwritten = r;
 	to->last_decision = *decision;

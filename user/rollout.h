@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The life of a service's rollout: joins judge, policy, journal and weights. A decision is in the journal before it is
- * in the kernel; what the journal cannot take does not happen, except a rollback, which never waits for a disk.
+ * in the kernel; what the journal cannot take does not happen, except the way back, which never waits for a disk.
  */
 #ifndef CANARYD_ROLLOUT_H
 #define CANARYD_ROLLOUT_H

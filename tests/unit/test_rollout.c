@@ -323,6 +323,47 @@ static void not_even_where_it_is_the_last_that_was_written(void **state)
 	assert_true(promotion->ln_e < promotion->ln_bound / 2);
 }
 
+/* ---- journal and kernel ------------------------------------------------------------------------------------- */
+
+struct disk {
+	const struct world *w;
+	uint16_t canary; /* the kernel's when the first transaction since came to its end */
+	bool asked;
+};
+
+static int look_at_kernel(void *context)
+{
+	struct disk *disk = context;
+
+	if (!disk->asked)
+		disk->canary = kernel(disk->w)->canary;
+	disk->asked = true;
+	return 0;
+}
+
+/* A disk that hangs keeps a canary from coming, and none from being taken back. */
+static void what_goes_up_is_written_first_and_what_goes_back_done_first(void **state)
+{
+	struct world *w = *state;
+	struct disk disk = { .w = w };
+
+	sqlite3_commit_hook(w->disk->journal->db, look_at_kernel, &disk);
+	start(w);
+	assert_true(disk.asked);
+	assert_int_equal(disk.canary, CANARY_NONE);
+	assert_int_equal(second(w, 0), 0);
+	disk.asked = false;
+	assert_int_equal(rollout_operate(w->rollout, ROLLOUT_ABORT, w->now, NULL), 0);
+	assert_true(disk.asked);
+	assert_int_equal(disk.canary, CANARY_NONE);
+	start(w);
+	disk.asked = false;
+	assert_int_equal(until_decided(w, 500), 1);
+	assert_int_equal(status(w), POLICY_ROLLED_BACK);
+	assert_true(disk.asked);
+	assert_int_equal(disk.canary, CANARY_NONE);
+}
+
 #define IN_WORLD(name) cmocka_unit_test_setup_teardown(name, set_up_world, tear_down_world)
 
 int main(void)
@@ -345,6 +386,7 @@ int main(void)
 		IN_WORLD(evidence_outlives_the_daemon),
 		IN_WORLD(a_kill_after_a_step_takes_no_promotion_along),
 		IN_WORLD(not_even_where_it_is_the_last_that_was_written),
+		IN_WORLD(what_goes_up_is_written_first_and_what_goes_back_done_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
