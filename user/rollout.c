@@ -282,18 +282,19 @@ int rollout_tick(struct rollout *rollout, const struct sample *sample, double un
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
 
-/* The journal's baseline, where that version still exists: a promotion outlives the file that began it. */
-static int load_service(struct rollout *rollout, char **ret_error)
+/* The journal's baseline, where that version still exists: a promotion outlives the file that began it; and its generation. */
+static int load_service(struct rollout *rollout, uint32_t *ret_written, char **ret_error)
 {
 	struct journal_service *row = NULL;
 	int r = journal_service_load(rollout->environment.journal, rollout->service->name, &row);
 
 	snprintf(rollout->baseline, sizeof(rollout->baseline), "%s", rollout->service->baseline);
-	rollout->generation = weights_active(rollout->environment.split)->generation;
+	*ret_written = rollout->generation = weights_active(rollout->environment.split)->generation;
 	if (r)
 		return r == -ENOENT ? 0 : rollout_journal_failed(rollout, r, ret_error);
 	if (inventory_find_version(rollout->inventory, row->baseline))
 		snprintf(rollout->baseline, sizeof(rollout->baseline), "%s", row->baseline);
+	*ret_written = row->generation;
 	if (row->generation > rollout->generation)
 		rollout->generation = row->generation;
 	journal_service_free(row);
@@ -365,7 +366,7 @@ static void keep_baseline(struct rollout *rollout)
 	snprintf(rollout->shadow_baseline, sizeof(rollout->shadow_baseline), "%s", baseline);
 }
 
-static int load_rollout(struct rollout *rollout, double unix_s, char **ret_error)
+static int load_rollout(struct rollout *rollout, uint32_t written, double unix_s, char **ret_error)
 {
 	struct journal_rollouts rows = {};
 	int r = journal_rollouts_list(rollout->environment.journal, rollout->service->name, 1, &rows);
@@ -378,8 +379,8 @@ static int load_rollout(struct rollout *rollout, double unix_s, char **ret_error
 			rollout_json_plan_parse(rows.items[0].plan, &rollout->plan);
 		if (rows.items[0].policy)
 			rollout_json_policy_parse(rows.items[0].policy, &rollout->policy);
-		if (!rows.items[0].ended)
-			r = resume(rollout, &rows.items[0], unix_s, ret_error);
+		r = rows.items[0].ended ? rollout_finish_undo(rollout, written, unix_s, ret_error) :
+					  resume(rollout, &rows.items[0], unix_s, ret_error);
 	}
 	journal_rollouts_clear(&rows);
 	return r;
@@ -391,6 +392,7 @@ int rollout_open(const struct rollout_environment *environment, const struct con
 {
 	struct rollout *rollout = calloc(1, sizeof(*rollout));
 	struct judge_config judge;
+	uint32_t written;
 	int r;
 
 	if (!rollout)
@@ -405,11 +407,11 @@ int rollout_open(const struct rollout_environment *environment, const struct con
 	rollout->judge_before = malloc(judge_state_size());
 	r = rollout->judge && rollout->judge_state && rollout->judge_before ? 0 : error_set(ret_error, -ENOMEM, "out of memory");
 	if (!r)
-		r = load_service(rollout, ret_error);
+		r = load_service(rollout, &written, ret_error);
 	if (!r)
 		keep_baseline(rollout);
 	if (!r)
-		r = load_rollout(rollout, unix_s, ret_error);
+		r = load_rollout(rollout, written, unix_s, ret_error);
 	if (r) {
 		rollout->active = false;
 		rollout_close(rollout);

@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "user/error.h"
+#include "user/weights.h"
 
 /* ---- what a release is refused for -------------------------------------------------------------------------- */
 
@@ -122,5 +124,29 @@ int rollout_undo(struct rollout *rollout, double unix_s, char **ret_error)
 		return refuse_undo(rollout, r, since_s, ret_error);
 	memcpy(to.baseline, to.last_baseline, sizeof(to.baseline));
 	to.generation++;
+	return rollout_commit(rollout, &to, &decision, unix_s, ret_error);
+}
+
+static bool was_undone(const struct rollout *rollout, uint32_t written)
+{
+	const struct inventory_version *before = inventory_find_version(rollout->inventory, rollout->last_baseline);
+	const struct canary_split_view *active = weights_active(rollout->environment.split);
+
+	if (rollout->environment.shadow || !before || rollout->policy.status != POLICY_PROMOTED)
+		return false;
+	return active->epoch && active->generation > written && active->baseline == before->index;
+}
+
+int rollout_finish_undo(struct rollout *rollout, uint32_t written, double unix_s, char **ret_error)
+{
+	struct rollout to = *rollout;
+	struct policy_decision decision;
+
+	if (!was_undone(rollout, written) || policy_undo(&to.plan, &to.policy, 0, &decision))
+		return 0;
+	snprintf(decision.reason, sizeof(decision.reason),
+		 "an operator undid this promotion, and the daemon before could not write it down");
+	memcpy(to.policy.reason, decision.reason, sizeof(to.policy.reason));
+	memcpy(to.baseline, to.last_baseline, sizeof(to.baseline));
 	return rollout_commit(rollout, &to, &decision, unix_s, ret_error);
 }

@@ -48,6 +48,12 @@ struct rollout {
 int rollout_commit(struct rollout *rollout, struct rollout *to, const struct policy_decision *decision, double unix_s,
 		   char **ret_error);
 
+/*
+ * An undo that took effect, and that the daemon before could not write down, is decided again: the kernel's generation is
+ * beyond `written`, the journal's. Nothing where there is none.
+ */
+int rollout_finish_undo(struct rollout *rollout, uint32_t written, double unix_s, char **ret_error);
+
 /* Whether `canary` could be released now, were no other under way. Errors as rollout_start(). */
 int rollout_check_canary(const struct rollout *rollout, const char *canary, double unix_s, char **ret_error);
 

@@ -127,6 +127,30 @@ static void a_full_disk_keeps_nobody_from_an_undo(void **state)
 	assert_last_decision(w, "undo");
 }
 
+/* The journal still says "promoted"; the kernel knows better. */
+static void nor_does_a_restart_take_it_back(void **state)
+{
+	struct world *w = *state;
+	struct canary_split split;
+
+	promote(w);
+	refuse_writes(w, true);
+	assert_int_equal(rollout_undo(w->rollout, w->now, NULL), 0);
+	split = w->split;
+	w->rollout = rollout_close(w->rollout); /* the disk is still full */
+	reopen(w->disk);
+	w->split = split;
+	open_rollout_at(w, BOOT);
+	assert_baseline_alone(w, V1);
+	assert_string_equal(rollout_view(w->rollout).baseline, "v1");
+	assert_int_equal(kernel(w)->generation, 2);
+	assert_int_equal(status(w), POLICY_UNDONE);
+	assert_last_decision(w, "undo");
+	restart(w, BOOT);
+	assert_baseline_alone(w, V1);
+	assert_int_equal(status(w), POLICY_UNDONE);
+}
+
 /* What has happened is written before what comes next: else the undo would be in no journal. */
 static void the_next_rollout_waits_for_the_journal(void **state)
 {
@@ -293,6 +317,7 @@ int main(void)
 		IN_WORLD(nor_without_the_version_before),
 		IN_WORLD(nor_where_nothing_was_promoted),
 		IN_WORLD(a_full_disk_keeps_nobody_from_an_undo),
+		IN_WORLD(nor_does_a_restart_take_it_back),
 		IN_WORLD(the_next_rollout_waits_for_the_journal),
 		IN_WORLD(a_newer_canary_begins_with_nothing),
 		IN_WORLD(one_that_cannot_start_ends_nothing),
