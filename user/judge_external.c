@@ -278,9 +278,15 @@ static bool has_say(const struct finding_sli *sli)
 	return !sli->dry_run && !sli->muted;
 }
 
+/* A promotion does not ask for what nobody measures (policy_rules.c). */
+static bool latency_has_say(const struct finding_sli *sli)
+{
+	return has_say(sli) && !(isnan(sli->baseline) && isnan(sli->canary));
+}
+
 void judge_external_say(const struct judge_config *config, struct finding *f)
 {
-	bool anyone = has_say(&f->sli[FINDING_ERRORS]) || has_say(&f->sli[FINDING_LATENCY]);
+	bool anyone = has_say(&f->sli[FINDING_ERRORS]) || latency_has_say(&f->sli[FINDING_LATENCY]);
 
 	for (unsigned i = f->n_slis - config->n_externals; i < f->n_slis; i++) {
 		struct finding_sli *sli = &f->sli[i];
@@ -299,6 +305,6 @@ void judge_external_say(const struct judge_config *config, struct finding *f)
 		f->says = FINDING_SAYS_WAIT;
 		f->saying = FINDING_ERRORS;
 		snprintf(f->sli[FINDING_ERRORS].said, FINDING_DETAIL,
-			 "no SLI has a say, all are muted or in a dry run: give one its say back");
+			 "no SLI has a say, all are muted, in a dry run or not measured: give one its say back");
 	}
 }

@@ -165,6 +165,22 @@ static void test_nobody_left_to_ask(void **state)
 	assert_int_equal(x->f->says, FINDING_SAYS_WAIT);
 }
 
+/* A service of which no packet tells how long an answer took has one SLI, and that one is muted. */
+static void test_what_nobody_measures_has_no_say(void **state)
+{
+	struct fixture *x = *state;
+
+	for (unsigned i = 0; i < 10; i++) {
+		traffic_tick(&x->traffic, x->sample);
+		memset(&x->sample->baseline.ttfb, 0, sizeof(x->sample->baseline.ttfb));
+		memset(&x->sample->canary.ttfb, 0, sizeof(x->sample->canary.ttfb));
+		x->sample->muted[FINDING_ERRORS] = i > 0;
+		judge_tick(x->j, x->sample, x->f);
+		assert_int_equal(x->f->says, i > 0 ? FINDING_SAYS_WAIT : FINDING_SAYS_NOTHING);
+	}
+	assert_non_null(strstr(x->f->sli[FINDING_ERRORS].said, "not measured"));
+}
+
 static void test_a_gauge_holds_or_fails(void **state)
 {
 	struct fixture *x = *state;
@@ -366,6 +382,7 @@ int main(void)
 		TEST(test_mute_freezes),
 		TEST(test_muted_failures),
 		TEST(test_nobody_left_to_ask),
+		TEST(test_what_nobody_measures_has_no_say),
 		TEST(test_a_gauge_holds_or_fails),
 		TEST(test_a_gauge_without_a_say),
 		TEST(test_a_weight_is_a_share),
