@@ -165,22 +165,25 @@ uint32_t policy_rules_cause(const struct finding *finding, enum policy_held held
 
 /* ---- waiting --------------------------------------------------------------------------------------------- */
 
-/* Without a baseline there is only the absolute test of errors; what nobody measures cannot be asked for. */
-static bool is_asked(const struct finding *f, unsigned i)
+/*
+ * Without a baseline there is only the absolute test of errors. Where those have no say the others are asked for all the
+ * same, unless the weight leaves the baseline nothing. What nobody measures cannot be asked for.
+ */
+static bool is_asked(const struct policy_state *state, const struct finding *f, unsigned i)
 {
 	if (f->sli[i].unasked)
 		return false;
 	if (i == FINDING_ERRORS)
 		return true;
-	if (f->data == FINDING_DATA_NO_BASELINE)
+	if (f->data == FINDING_DATA_NO_BASELINE && (!f->sli[FINDING_ERRORS].unasked || state->weight >= 1))
 		return false;
 	return !(isnan(f->sli[i].baseline) && isnan(f->sli[i].canary));
 }
 
-static bool lacks_evidence(const struct finding *f, unsigned *ret_sli)
+static bool lacks_evidence(const struct policy_state *state, const struct finding *f, unsigned *ret_sli)
 {
 	for (unsigned i = 0; i < f->n_slis; i++) {
-		if (!is_asked(f, i) || f->sli[i].promotion.ln_e >= f->sli[i].promotion.ln_bound)
+		if (!is_asked(state, f, i) || f->sli[i].promotion.ln_e >= f->sli[i].promotion.ln_bound)
 			continue;
 		*ret_sli = i;
 		return true;
@@ -231,7 +234,7 @@ enum policy_wait policy_rules_wait(const struct policy_plan *plan, const struct 
 		return POLICY_WAIT_SLI;
 	if (policy_rules_is_experiment(plan, state))
 		return POLICY_WAIT_END;
-	if (!bake && lacks_evidence(finding, ret_sli))
+	if (!bake && lacks_evidence(state, finding, ret_sli))
 		return POLICY_WAIT_EVIDENCE;
 	if (bake ? state->bake_s < plan->bake_s : state->step_s < step->min_s)
 		return POLICY_WAIT_TIME;
@@ -381,14 +384,14 @@ void policy_rules_say_inconclusive(const struct policy_plan *plan, const struct 
 	SAY(reason, "inconclusive after %s: %.90s; %.90s", lasted, text, remedy);
 }
 
-static void say_promotion(const struct finding *f, char *buf, size_t size)
+static void say_promotion(const struct policy_state *state, const struct finding *f, char *buf, size_t size)
 {
 	char evidence[32];
 	size_t used = 0;
 
 	buf[0] = 0;
 	for (unsigned i = 0; i < f->n_slis && used < size; i++)
-		if (is_asked(f, i))
+		if (is_asked(state, f, i))
 			used += (size_t)snprintf(buf + used, size - used, "%s%s %s", used ? ", " : "", f->sli[i].name,
 						 finding_print_evidence(evidence, sizeof(evidence),
 									f->sli[i].promotion.ln_e));
@@ -429,7 +432,7 @@ void policy_rules_say_passed(const struct policy_plan *plan, const struct policy
 	int used;
 
 	for (unsigned i = 0; i < finding->n_slis; i++)
-		if (is_asked(finding, i) && (!least || finding->sli[i].promotion.ln_e < least->promotion.ln_e))
+		if (is_asked(state, finding, i) && (!least || finding->sli[i].promotion.ln_e < least->promotion.ln_e))
 			least = &finding->sli[i];
 	say_lasted(plan, state, lasted, sizeof(lasted));
 	if (!least) {
@@ -441,7 +444,7 @@ void policy_rules_say_passed(const struct policy_plan *plan, const struct policy
 	d->bound = plain(least->promotion.ln_bound);
 	d->unit = POLICY_UNIT_EVIDENCE;
 	d->counts = least->counts;
-	say_promotion(finding, evidence, sizeof(evidence));
+	say_promotion(state, finding, evidence, sizeof(evidence));
 	used = SAY(d->reason, "%s: promotion evidence %.60s (≥ %.4g)", lasted, evidence, d->bound);
 	say_next(plan, state, finding, d->reason + used, sizeof(d->reason) - (size_t)used);
 }

@@ -101,6 +101,21 @@ static void what_nobody_measures_is_not_asked_for(void **state)
 	assert_int_equal(until(x, 70), POLICY_NONE);
 }
 
+/* Where errors have no say, a baseline without traffic is no reason to ask for nothing; at 100 % it has none to have. */
+static void without_a_baseline_something_is_asked_for(void **state)
+{
+	struct fixture *x = *state;
+
+	x->f.sli[FINDING_ERRORS].unasked = true;
+	assert_int_equal(until(x, 70), POLICY_ADVANCE);
+	x->state.weight = 0.5;
+	x->f.data = FINDING_DATA_NO_BASELINE;
+	x->f.sli[FINDING_LATENCY].promotion.ln_e = 0;
+	assert_int_equal(until(x, 70), POLICY_NONE);
+	x->state.weight = 1;
+	assert_int_equal(until(x, 70), POLICY_ADVANCE);
+}
+
 static void a_manual_gate_waits_for_an_operator(void **state)
 {
 	struct fixture *x = *state;
@@ -457,6 +472,7 @@ int main(void)
 		TEST(each_condition_alone_blocks),
 		TEST(the_minimum_time_alone_blocks),
 		TEST(what_nobody_measures_is_not_asked_for),
+		TEST(without_a_baseline_something_is_asked_for),
 		TEST(a_manual_gate_waits_for_an_operator),
 		TEST(a_gate_holds_once_it_has_refused),
 		TEST(a_gate_does_not_keep_a_failed_canary),
