@@ -72,6 +72,9 @@ int rollout_supersede(struct rollout *rollout, const char *canary, double unix_s
 	r = rollout_check_canary(rollout, canary, unix_s, ret_error);
 	if (r)
 		return r;
+	r = rollout_checkpoint(rollout); /* an abort would happen all the same, and the start would not */
+	if (r)
+		return rollout_journal_failed(rollout, r, ret_error);
 	policy_supersede(&to.plan, &to.policy, canary, &decision);
 	return rollout_commit(rollout, &to, &decision, unix_s, ret_error);
 }

@@ -70,8 +70,11 @@ int rollout_refuse_blackout(const struct rollout *rollout, double unix_s, char *
  */
 int rollout_write(struct rollout *to, const struct policy_decision *decision, double unix_s, char **ret_error);
 
-/* Writes where the rollout is, for the case that the daemon ends; not synced. */
-void rollout_checkpoint(struct rollout *rollout);
+/*
+ * Writes where the rollout is, for the case that the daemon ends; not synced. 0, or the journal's error: with a
+ * crash the evidence since the last one is lost then, which only makes the judge slower.
+ */
+int rollout_checkpoint(struct rollout *rollout);
 
 /*
  * What this tick decides, and the rollout it leads to: policy_tick(), with the consent of others to a move. Their

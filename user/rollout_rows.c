@@ -130,13 +130,15 @@ int rollout_write(struct rollout *to, const struct policy_decision *decision, do
 	return r;
 }
 
-/* Not worth an error: the evidence since the last one is lost with a crash, which only makes the judge slower. */
-void rollout_checkpoint(struct rollout *rollout)
+int rollout_checkpoint(struct rollout *rollout)
 {
 	struct rows rows;
+	int r = rows_init(&rows, rollout, NULL, 0);
 
-	if (!rows_init(&rows, rollout, NULL, 0))
-		rollout->kept = !journal_rollout_update(rollout->environment.journal, &rows.rollout, NULL, NULL);
+	if (!r)
+		r = journal_rollout_update(rollout->environment.journal, &rows.rollout, NULL, NULL);
+	rollout->kept = !r;
 	rows_deinit(&rows);
 	rollout->since_checkpoint_s = 0;
+	return r;
 }

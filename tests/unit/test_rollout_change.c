@@ -215,6 +215,21 @@ static void one_that_cannot_start_ends_nothing(void **state)
 	refused(rollout_start(w->rollout, "v3", w->now, &error), -EBUSY, &error, "--canary v3 --replace");
 }
 
+/* Nor does a full disk: the one in its place could not be written. */
+static void nor_does_one_that_cannot_be_written(void **state)
+{
+	struct world *w = *state;
+
+	third(w);
+	start(w);
+	refuse_writes(w, true);
+	assert_int_equal(rollout_supersede(w->rollout, "v3", w->now, NULL), -EROFS);
+	assert_int_equal(kernel(w)->canary, V2);
+	assert_int_equal(status(w), POLICY_RUNNING);
+	refuse_writes(w, false);
+	assert_int_equal(rollout_supersede(w->rollout, "v3", w->now, NULL), 0);
+}
+
 /* ---- time -------------------------------------------------------------------------------------------------- */
 
 static struct config_blackout around(double unix_s)
@@ -321,6 +336,7 @@ int main(void)
 		IN_WORLD(the_next_rollout_waits_for_the_journal),
 		IN_WORLD(a_newer_canary_begins_with_nothing),
 		IN_WORLD(one_that_cannot_start_ends_nothing),
+		IN_WORLD(nor_does_one_that_cannot_be_written),
 		IN_WORLD(in_a_blackout_nothing_moves_up),
 		IN_WORLD(a_clock_that_is_set_is_in_the_journal),
 		IN_WORLD(a_second_rollout_knows_what_time_it_is),
