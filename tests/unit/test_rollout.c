@@ -278,22 +278,28 @@ static void evidence_outlives_the_daemon(void **state)
 	assert_true(rollout_view(w->rollout).finding->sli[FINDING_ERRORS].rollback.ln_e <= before);
 }
 
-/* The evidence that a step passed by is not to pass the next one, even where the daemon is killed in between. */
-static void a_kill_after_a_step_takes_no_promotion_along(void **state)
+static void assert_next_daemon_begins_the_step(struct world *w)
 {
-	struct world *w = *state;
 	const struct finding_evidence *promotion;
 
-	start(w);
-	assert_int_equal(until_decided(w, 0), 1);
-	assert_int_equal(rollout_view(w->rollout).policy->step, 1);
-	refuse_writes(w, true); /* nothing is written any more */
 	restart(w, BOOT);
 	assert_int_equal(rollout_view(w->rollout).policy->step, 1);
 	w->sample = (struct sample){ .elapsed_ns = 1000, .weight = 1 };
 	assert_int_equal(rollout_tick(w->rollout, &w->sample, w->now, NULL), 0);
 	promotion = &rollout_view(w->rollout).finding->sli[FINDING_ERRORS].promotion;
 	assert_true(promotion->ln_e < promotion->ln_bound / 2);
+}
+
+/* The evidence that a step passed by is not to pass the next one, even where the daemon is killed in between. */
+static void a_kill_after_a_step_takes_no_promotion_along(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	assert_int_equal(until_decided(w, 0), 1);
+	assert_int_equal(rollout_view(w->rollout).policy->step, 1);
+	refuse_writes(w, true); /* nothing is written any more */
+	assert_next_daemon_begins_the_step(w);
 }
 
 /* A disk that takes one transaction more. */
@@ -307,7 +313,6 @@ static int take_one_more(void *context)
 static void not_even_where_it_is_the_last_that_was_written(void **state)
 {
 	struct world *w = *state;
-	const struct finding_evidence *promotion;
 	unsigned commits = 0;
 
 	start(w);
@@ -315,12 +320,7 @@ static void not_even_where_it_is_the_last_that_was_written(void **state)
 	sqlite3_commit_hook(w->disk->journal->db, take_one_more, &commits);
 	assert_int_equal(until_decided(w, 0), 1);
 	assert_int_equal(rollout_view(w->rollout).policy->step, 1);
-	restart(w, BOOT);
-	assert_int_equal(rollout_view(w->rollout).policy->step, 1);
-	w->sample = (struct sample){ .elapsed_ns = 1000, .weight = 1 };
-	assert_int_equal(rollout_tick(w->rollout, &w->sample, w->now, NULL), 0);
-	promotion = &rollout_view(w->rollout).finding->sli[FINDING_ERRORS].promotion;
-	assert_true(promotion->ln_e < promotion->ln_bound / 2);
+	assert_next_daemon_begins_the_step(w);
 }
 
 /* ---- journal and kernel ------------------------------------------------------------------------------------- */
