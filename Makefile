@@ -123,7 +123,7 @@ $(B)/lab-server: $(call lab_objs,server)
 $(B)/lab-client: $(call lab_objs,client)
 $(B)/lab-sink: $(call lab_objs,sink)
 $(B)/lab-flood: $(call lab_objs,flood)
-$(B)/lab-clock.so: tools/lab/clock.c
+$(B)/lab-%.so: tools/lab/%.c
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(WARN) -std=gnu11 -O2 -g -fPIC -shared $< -o $@
@@ -223,7 +223,7 @@ test: bootstrap-test
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run $(RING)
 tests: programs manual $(DASHBOARDS) lab $(B)/referee $(UNIT_TESTS) $(BPF_TESTS) $(if $(wildcard tests/fuzz/fuzz_*.c),$(FUZZERS))
-lab: $(LAB_BINS) $(LAB_BPF) $(B)/lab-clock.so
+lab: $(LAB_BINS) $(LAB_BPF) $(B)/lab-clock.so $(B)/lab-crash.so
 
 ## lint: the rooms and the direction of includes, shell scripts, names and sizes
 lint: bootstrap-test

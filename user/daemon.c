@@ -218,8 +218,11 @@ static int open_recorder(struct daemon *daemon, char **ret_error)
 
 static int open_services(struct daemon *daemon, char **ret_error)
 {
-	int r = inventory_new(daemon->datapath, daemon->config, &daemon->inventory, ret_error);
+	int r = drill_clear(daemon->datapath);
 
+	if (r)
+		return error_set(ret_error, r, "cannot take away what a drill has left in the kernel: %s", strerror(-r));
+	r = inventory_new(daemon->datapath, daemon->config, &daemon->inventory, ret_error);
 	if (r)
 		return r;
 	daemon->services = calloc(daemon->config->services_count, sizeof(*daemon->services));

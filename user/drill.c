@@ -14,10 +14,12 @@
 #include "user/policy.h"
 #include "user/weights.h"
 
+#define STAGE_PORT 0   /* of the VIP: no packet goes there, and no service is there */
 #define FLOW_SHARE 100 /* the flows of a drill are at most so small a part of the flow table */
 
 struct stage {
 	const struct drill_environment *environment;
+	struct datapath *datapath;
 	struct drill *drill;
 	struct canary_endpoint vip;
 	struct canary_service service;
@@ -103,11 +105,17 @@ static uint16_t version_index(const struct stage *stage, const char *name)
 	return CANARY_NONE;
 }
 
+static void take_shared(struct stage *stage)
+{
+	stage->split = datapath_split(stage->datapath, stage->service.id);
+	stage->breaker = datapath_breaker(stage->datapath, stage->service.id);
+}
+
 static int stage_open(struct stage *stage, char **ret_error)
 {
 	const struct drill_environment *environment = stage->environment;
 	uint16_t id;
-	int r = read_service(environment->datapath, &environment->service->endpoint, &stage->service);
+	int r = read_service(stage->datapath, &environment->service->endpoint, &stage->service);
 
 	if (!r)
 		r = find_id(environment->inventory, &id);
@@ -116,32 +124,34 @@ static int stage_open(struct stage *stage, char **ret_error)
 				 "the kernel does not have the service: it has %d at most", DATAPATH_SERVICES_MAX);
 	stage->service.id = id;
 	stage->vip = environment->service->endpoint;
-	stage->vip.port = 0;
+	stage->vip.port = STAGE_PORT;
 	stage->baseline = version_index(stage, environment->baseline);
 	stage->canary = version_index(stage, environment->canary);
-	stage->split = datapath_split(environment->datapath, id);
-	stage->breaker = datapath_breaker(environment->datapath, id);
+	take_shared(stage);
 	stage->generation = weights_active(stage->split)->generation + 1;
 	stage->split->syn_timeout_ns = (uint64_t)(environment->service->syn_timeout_s * 1e9);
 	breaker_configure(stage->breaker, &environment->service->breaker);
 	publish(stage, stage->canary, 1);
-	r = datapath_set_service(environment->datapath, &stage->vip, &stage->service);
+	r = datapath_set_service(stage->datapath, &stage->vip, &stage->service);
 	return r ? error_set(ret_error, r, "cannot write to the kernel: %s", strerror(-r)) : 0;
 }
 
-static void stage_close(struct stage *stage)
+static int stage_close(struct stage *stage)
 {
+	int r;
+
 	if (!stage->split)
-		return;
-	datapath_delete_service(stage->environment->datapath, &stage->vip);
+		return 0;
+	r = datapath_delete_service(stage->datapath, &stage->vip);
 	publish(stage, CANARY_NONE, 0);
 	breaker_configure(stage->breaker, &(struct config_breaker){ .enabled = false });
 	breaker_reset(stage->breaker);
+	return r;
 }
 
 static struct canary_flow_key client_key(const struct stage *stage, uint32_t client)
 {
-	struct canary_flow_key key = { .vip_port = 0, .client_port = htons((uint16_t)(1024 + client % 60000)),
+	struct canary_flow_key key = { .vip_port = STAGE_PORT, .client_port = htons((uint16_t)(1024 + client % 60000)),
 				       .protocol = stage->vip.protocol };
 
 	memcpy(key.vip, stage->vip.addr, sizeof(key.vip));
@@ -154,7 +164,7 @@ static struct canary_flow_key client_key(const struct stage *stage, uint32_t cli
 static int ask(const struct stage *stage, uint16_t *ret_version)
 {
 	struct canary_explain question = { .key = client_key(stage, 0) };
-	int r = datapath_explain(stage->environment->datapath, &question);
+	int r = datapath_explain(stage->datapath, &question);
 
 	if (r)
 		return r;
@@ -202,6 +212,11 @@ static void finish(struct stage *stage, enum canary_explain_source wanted)
 
 /* ---- drills ------------------------------------------------------------------------------------------------ */
 
+static uint32_t failures_max(const struct stage *stage)
+{
+	return datapath_flows_capacity(stage->datapath) / FLOW_SHARE;
+}
+
 /* Flows whose SYN nobody answered, at no backend, so that they are in no count but the breaker's. */
 static int add_failures(struct stage *stage, uint32_t count)
 {
@@ -214,7 +229,7 @@ static int add_failures(struct stage *stage, uint32_t count)
 	for (uint32_t i = 0; !r && i < count; i++) {
 		struct canary_flow_key key = client_key(stage, 1 + i);
 
-		r = datapath_set_flow(stage->environment->datapath, &key, &flow);
+		r = datapath_set_flow(stage->datapath, &key, &flow);
 	}
 	return r;
 }
@@ -224,14 +239,14 @@ static void remove_failures(struct stage *stage, uint32_t count)
 	for (uint32_t i = 0; i < count; i++) {
 		struct canary_flow_key key = client_key(stage, 1 + i);
 
-		datapath_delete_flow(stage->environment->datapath, &key);
+		datapath_delete_flow(stage->datapath, &key);
 	}
 }
 
 static int drill_breaker(struct stage *stage, char **ret_error)
 {
 	const struct config_breaker *config = &stage->environment->service->breaker;
-	uint32_t room = datapath_flows_capacity(stage->environment->datapath) / FLOW_SHARE;
+	uint32_t room = failures_max(stage);
 	struct breaker_trip trip = { 0 };
 	int r;
 
@@ -248,7 +263,7 @@ static int drill_breaker(struct stage *stage, char **ret_error)
 	tell(stage, monotonic_ns(), "%u connections to %s that were never answered", config->min_failures,
 	     stage->environment->canary);
 	if (!r)
-		r = datapath_sweep(stage->environment->datapath);
+		r = datapath_sweep(stage->datapath);
 	remove_failures(stage, config->min_failures);
 	if (r)
 		return error_set(ret_error, r, "cannot write to the kernel: %s", strerror(-r));
@@ -275,11 +290,11 @@ static int drill_lease(struct stage *stage, char **ret_error)
 	r = begin(stage, ret_error);
 	if (r)
 		return r;
-	datapath_set_lease(stage->environment->datapath, stage->began_ns - 1);
+	datapath_set_lease(stage->datapath, stage->began_ns - 1);
 	tell(stage, monotonic_ns(), "the lease is over, as when canaryd has not ticked for %g s",
 	     stage->environment->config->lease.s);
 	finish(stage, CANARY_EXPLAIN_LEASE);
-	datapath_set_lease(stage->environment->datapath, lease_ns);
+	datapath_set_lease(stage->datapath, lease_ns);
 	r = ask(stage, &version);
 	stage->drill->passed &= r == CANARY_EXPLAIN_HASH && version == stage->canary;
 	tell(stage, monotonic_ns(), "the lease is renewed; the next flow goes to %s",
@@ -324,7 +339,7 @@ int drill_run(enum drill_kind kind, const struct drill_environment *environment,
 {
 	static int (*const drills[DRILL_KINDS])(struct stage *, char **) = { drill_breaker, drill_lease, drill_rollback };
 	struct drill drill = { .passed = false };
-	struct stage stage = { .environment = environment, .drill = &drill };
+	struct stage stage = { .environment = environment, .datapath = environment->datapath, .drill = &drill };
 	int r = stage_open(&stage, ret_error);
 
 	if (!r)
@@ -333,4 +348,38 @@ int drill_run(enum drill_kind kind, const struct drill_environment *environment,
 	if (!r)
 		*ret = drill;
 	return r;
+}
+
+/* One that a daemon has left: its number and its address. -ENOENT: there is none. */
+static int find_stage(struct datapath *datapath, struct stage *ret)
+{
+	struct canary_endpoint vip, *before = NULL;
+	struct canary_service service;
+	int r;
+
+	while (!(r = datapath_next_service(datapath, before, &vip, &service))) {
+		if (vip.port == STAGE_PORT && service.id < DATAPATH_SERVICES_MAX) {
+			*ret = (struct stage){ .datapath = datapath, .vip = vip, .service = service };
+			return 0;
+		}
+		before = &vip;
+	}
+	return r;
+}
+
+int drill_clear(struct datapath *datapath)
+{
+	struct stage stage;
+	int r;
+
+	while (!(r = find_stage(datapath, &stage))) {
+		take_shared(&stage);
+		stage.generation = weights_active(stage.split)->generation;
+		stage.baseline = weights_active(stage.split)->baseline;
+		remove_failures(&stage, failures_max(&stage));
+		r = stage_close(&stage);
+		if (r)
+			return r;
+	}
+	return r == -ENOENT ? 0 : r;
 }

@@ -3,7 +3,7 @@
  * Rehearses what takes a canary's flows away, with the kernel's own programs and maps, the service's configuration and its
  * real backends, and no client's flow: on a stage, which is a copy of the service under a number of its own, at port 0 of its
  * VIP. No packet goes there: the programs ask `ports` first, and port 0 is never in it. The stage is empty again before the
- * event loop goes on; one that a crash leaves is taken away by the next start as a service that is not configured.
+ * event loop goes on; one that a crash leaves is taken away by drill_clear() at the next start, and its flows by the sweep.
  */
 #ifndef CANARYD_DRILL_H
 #define CANARYD_DRILL_H
@@ -55,5 +55,11 @@ const char *drill_name(enum drill_kind kind);
  * kernel's errors. *ret_error is a sentence.
  */
 int drill_run(enum drill_kind kind, const struct drill_environment *environment, struct drill *ret, char **ret_error);
+
+/*
+ * Takes away what a daemon has left that was killed in a drill; to be called before services get their numbers, because a
+ * stage holds one. Returns 0 or the kernel's error.
+ */
+int drill_clear(struct datapath *datapath);
 
 #endif

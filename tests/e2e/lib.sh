@@ -107,6 +107,12 @@ stats() { STATS=$(lab_tell "$1" stats) || bail "no counts from $1"; }
 # of JSON FILTER: a value out of a report.
 of() { jq -cS "$2" <<<"$1"; }
 
+# outcome: what the clients of $REPORT got: answers of v1, of v2, and failures.
+outcome() {
+	of "$REPORT" '[.versions.v1, .versions.v2, .refused + .connect_timeouts + .unreachable + .resets_before + .resets_mid
+		+ .empty_closes + .truncated + .malformed + .response_timeouts]'
+}
+
 # ---- a service to release ----
 
 # The configuration of one service, checkout, with v1 the baseline and v2; its steps come from $STEPS. It has no

@@ -8,7 +8,7 @@ set -u
 
 all_to_v1() {
 	load --to "$LAB_VIP4:80" --rate 500 --count "$1" --timeout 5
-	check_equal "$2" "$(of "$REPORT" '[.versions.v1, .versions.v2, .failed // 0]')" "[$1,null,0]"
+	check_equal "$2" "$(outcome)" "[$1,null,0]"
 }
 waits_in_vain() { [ "$(checkout '[.rollout.state, .weight.wanted > 0, .weight.applied] | @json')" = "[\"$1\",true,0]" ]; }
 
