@@ -36,6 +36,7 @@ struct program {
 	uint64_t tick_us;
 	const char *path;    /* of the configuration */
 	struct config *next; /* the one to go on with, once the loop has ended */
+	char status[128];    /* as systemd was told last */
 };
 
 static int exit_code(int r)
@@ -47,6 +48,25 @@ static int exit_code(int r)
 
 /* ---- event loop --------------------------------------------------------------------------------------------- */
 
+/* What `systemctl status` has to say; told where it has changed. */
+static void say_status(struct program *program)
+{
+	const struct daemon *daemon = program->daemon;
+	size_t n = daemon->n_services, under_way = 0;
+	char status[sizeof(program->status)], rollouts[48] = "";
+
+	for (size_t s = 0; s < n; s++)
+		under_way += rollout_is_active(daemon->services[s].rollout);
+	if (under_way)
+		snprintf(rollouts, sizeof(rollouts), ", %zu rollout%s under way", under_way, under_way == 1 ? "" : "s");
+	snprintf(status, sizeof(status), "%s %zu service%s%s", daemon->shadow ? "shadow, steering nothing: watching" : "steering",
+		 n, n == 1 ? "" : "s", rollouts);
+	if (!strcmp(status, program->status))
+		return;
+	memcpy(program->status, status, sizeof(status));
+	sd_notifyf(0, "STATUS=%s", status);
+}
+
 static int on_tick(sd_event_source *source, uint64_t due_us, void *context)
 {
 	struct program *program = context;
@@ -54,6 +74,7 @@ static int on_tick(sd_event_source *source, uint64_t due_us, void *context)
 
 	daemon_tick(program->daemon);
 	sd_notify(0, "WATCHDOG=1");
+	say_status(program);
 	sd_event_now(program->event, CLOCK_MONOTONIC, &now_us);
 	/* A tick that was late is not made up for by a burst: the sample says how much time has passed. */
 	due_us += program->tick_us;
@@ -192,7 +213,8 @@ static struct outcome run(struct config *config, const char *path, enum daemon_m
 		program.api = (struct api){ .daemon = program.daemon, .on_detached = on_detached, .context = &program };
 		log_start(program.daemon);
 		set_watchdog(&program, 0);
-		sd_notify(0, "READY=1\nSTATUS=steering");
+		say_status(&program);
+		sd_notify(0, "READY=1");
 		outcome.started = true;
 		r = sd_event_loop(program.event);
 	}

@@ -119,6 +119,10 @@ test_readiness() {
 	NOTIFY_SOCKET="$LAB_DIR/notify" lab_canaryd "$LAB_DIR/canaryd.yaml" || bail "canaryd does not start again"
 	lab_wait_for 10 "READY=1" grep -q READY=1 "$LAB_DIR/notified"
 	check_equal "systemd is told when it is ready" $? 0
+	check "and what it does" grep -q 'STATUS=steering 1 service' "$LAB_DIR/notified"
+	lab_ctl rollout start checkout --force >/dev/null
+	lab_wait_for 10 "the status" grep -q 'STATUS=steering 1 service, 1 rollout under way' "$LAB_DIR/notified"
+	check_equal "a rollout, too" $? 0
 	lab_stop canaryd
 	lab_wait_for 5 "STOPPING=1" grep -q STOPPING=1 "$LAB_DIR/notified"
 	check_equal "and when it stops" $? 0
