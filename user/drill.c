@@ -119,9 +119,10 @@ static int stage_open(struct stage *stage, char **ret_error)
 
 	if (!r)
 		r = find_id(environment->inventory, &id);
+	if (r == -ENOSPC)
+		return error_set(ret_error, r, "no number is left for a drill: %d services are configured", DATAPATH_SERVICES_MAX);
 	if (r)
-		return error_set(ret_error, r, r == -ENOSPC ? "no number is left for a drill: %d services are configured" :
-				 "the kernel does not have the service: it has %d at most", DATAPATH_SERVICES_MAX);
+		return error_set(ret_error, r, "the kernel does not have the service: %s", strerror(-r));
 	stage->service.id = id;
 	stage->vip = environment->service->endpoint;
 	stage->vip.port = STAGE_PORT;
@@ -129,24 +130,24 @@ static int stage_open(struct stage *stage, char **ret_error)
 	stage->canary = version_index(stage, environment->canary);
 	take_shared(stage);
 	stage->generation = weights_active(stage->split)->generation + 1;
+	/* First, and taken away last: who finds no stage has nothing to clear. */
+	r = datapath_set_service(stage->datapath, &stage->vip, &stage->service);
+	if (r)
+		return error_set(ret_error, r, "cannot write to the kernel: %s", strerror(-r));
 	stage->split->syn_timeout_ns = (uint64_t)(environment->service->syn_timeout_s * 1e9);
 	breaker_configure(stage->breaker, &environment->service->breaker);
 	publish(stage, stage->canary, 1);
-	r = datapath_set_service(stage->datapath, &stage->vip, &stage->service);
-	return r ? error_set(ret_error, r, "cannot write to the kernel: %s", strerror(-r)) : 0;
+	return 0;
 }
 
 static int stage_close(struct stage *stage)
 {
-	int r;
-
 	if (!stage->split)
 		return 0;
-	r = datapath_delete_service(stage->datapath, &stage->vip);
 	publish(stage, CANARY_NONE, 0);
 	breaker_configure(stage->breaker, &(struct config_breaker){ .enabled = false });
 	breaker_reset(stage->breaker);
-	return r;
+	return datapath_delete_service(stage->datapath, &stage->vip);
 }
 
 static struct canary_flow_key client_key(const struct stage *stage, uint32_t client)
