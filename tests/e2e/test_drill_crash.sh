@@ -23,8 +23,8 @@ start() {
 	lab_canaryd "$LAB_DIR/canaryd.yaml" || bail "canaryd does not start"
 }
 
-stages() { lab_pinned services | jq '[.[] | (.formatted.key // .key).port | select(. == 0)] | length'; }
-stage_flows() { lab_pinned flows | jq '[.[] | (.formatted.key // .key).vip_port | select(. == 0)] | length'; }
+stages() { lab_pinned services | jq '[.[].formatted.key.port | select(. == 0)] | length'; }
+stage_flows() { lab_pinned flows | jq '[.[].formatted.key.vip_port | select(. == 0)] | length'; } # what goes meanwhile has none
 canaries() { lab_pinned splits | jq '[.[].formatted.value | .view[.active % 2] | select(.epoch > 0 and .canary != 65535)] | length'; }
 
 left() { echo "$(stages) $(stage_flows) $(canaries)"; }
