@@ -241,7 +241,8 @@ static void test_cancel(void **state)
 	assert_int_equal(fetch_start(x->fetch, &(struct fetch_request){ .url = "http://canaryd-test.invalid/" }, keep,
 				     &x->answer, &job), 0);
 	run_dry(x->event);
-	assert_null(fetch_cancel(job));
+	if (!x->answer.calls) /* else the name was found not to be by then */
+		assert_null(fetch_cancel(job));
 	assert_null(fetch_cancel(NULL));
 	ask(x, &(struct fetch_request){ .url = at(x, x->sink->port, "/") });
 	close(fd);
