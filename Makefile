@@ -234,7 +234,7 @@ kernels: bootstrap-kernels
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run kernels
 
-## package-test: the Debian package where systemd is process 1, in a virtual machine: install to purge; 20 minutes
+## package-test: the Debian package where systemd is process 1, in a virtual machine: install to purge; 8 minutes
 package-test: bootstrap-kernels
 	$(Q)$(MAKE) --no-print-directory programs manual lab
 	$(Q)tests/run package
@@ -265,4 +265,4 @@ help:
 	@echo; echo 'Variables: V=1 (commands), DEBUG=1 (-O0), SANITIZE=1 (ASan, UBSan), RING=lint|unit|bpf|referee|e2e|fuzz|kernels|package (make test)'
 
 .PHONY: all programs dashboards man manual install install-files uninstall deb FORCE package-test test tests lab lint kernels demo bench referee clean help
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -name '*.d' -type f 2>/dev/null)
