@@ -235,6 +235,16 @@ struct config_shadow {
 	double percent;
 };
 
+/* What is kept of flows that failed or were slow, and shown to people. */
+struct config_samples {
+	uint32_t ipv4_prefix; /* bits of a client's address; 32: all of it, and its port */
+	uint32_t ipv6_prefix; /* the same; 128 */
+	double slow_response_s; /* NAN: by what the baseline takes; 0: none is slow */
+	double slow_connect_s;
+	bool traces;
+	char trace_url[CONFIG_URL_MAX]; /* with {{trace_id}}; "": none */
+};
+
 struct config_service {
 	char name[CANARY_NAME_MAX];
 	char vip[ADDRESS_MAX]; /* canonical */
@@ -260,6 +270,7 @@ struct config_service {
 	struct config_health health;
 	struct config_outlier outlier;
 	struct config_shadow shadow;
+	struct config_samples samples;
 	struct config_blackout *blackouts; /* beside those of struct config */
 	uint32_t blackouts_count;
 	struct config_hook *hooks;

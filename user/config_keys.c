@@ -360,6 +360,8 @@ _Static_assert(offsetof(struct config_listen, address) == 0, "the text comes fir
 	  NULL, 0, 0, &config_outlier_keys, "when a backend is taken out by what becomes of its flows")             \
 	X(CYAML_FIELD_MAPPING("shadow", MAY, struct config_service, shadow, config_shadow_keys_fields),             \
 	  NULL, 0, 0, &config_shadow_keys, "a version that gets copies of requests (protocol udp, mode dnat)")      \
+	X(CYAML_FIELD_MAPPING("samples", MAY, struct config_service, samples, config_samples_keys_fields),          \
+	  NULL, 0, 0, &config_samples_keys, "what is kept of flows that failed or were slow")                       \
 	X(CYAML_FIELD_SEQUENCE("blackouts", LIST | MAY, struct config_service, blackouts, &blackout_value, 0,       \
 			       CONFIG_BLACKOUTS_MAX),                                                               \
 	  NULL, 0, 0, &blackout_keys, "when nothing of this service moves up, and its alerts are silent")           \

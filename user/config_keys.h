@@ -39,6 +39,8 @@ extern const struct config_table config_outlier_keys;
 extern const cyaml_schema_field_t config_outlier_keys_fields[];
 extern const struct config_table config_shadow_keys;
 extern const cyaml_schema_field_t config_shadow_keys_fields[];
+extern const struct config_table config_samples_keys;
+extern const cyaml_schema_field_t config_samples_keys_fields[];
 extern const cyaml_schema_value_t config_schema;   /* the whole file, for libcyaml */
 
 /* A scalar's value; which member, the schema's type says. */

@@ -76,6 +76,8 @@ void config_rules_slis(struct config *config, uint32_t service, struct config_pr
 
 void config_rules_health(struct config_service *service, uint32_t index, struct config_problems *problems);
 
+void config_rules_samples(const struct config_service *service, uint32_t index, struct config_problems *problems);
+
 void config_rules_cohorts(struct config_service *service, uint32_t index, struct config_problems *problems);
 
 /* Reports a name that is none. */

@@ -356,6 +356,7 @@ static void check_service(struct config *config, uint32_t s, struct config_probl
 	config_rules_slis(config, s, problems);
 	config_rules_cohorts(service, s, problems);
 	config_rules_health(service, s, problems);
+	config_rules_samples(service, s, problems);
 }
 
 static void check_judge(const struct judge_config *judge, struct config_problems *problems)

@@ -63,6 +63,8 @@ static const char full[] =
 	"      - {days: [fri, sat], from: '22:00', to: 06:00}\n"
 	"    breaker: {window_s: 2.5, min_failures: 3, ratio_percent: 0.5, http_5xx: true}\n"
 	"    rescue: false\n"
+	"    samples: {ipv4_prefix: 32, ipv6_prefix: 128, slow_response_s: 0.25, traces: false,\n"
+	"      trace_url: 'https://traces.example/trace/{{trace_id}}?from=now-1h'}\n"
 	"    cohorts:\n"
 	"      - {name: office, action: canary, prefixes: [192.0.2.0/24, '2001:db8::/32']}\n"
 	"      - {name: beta, action: weight, weight: 12.5, file: /etc/canaryd/beta}\n"

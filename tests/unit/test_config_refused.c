@@ -61,6 +61,26 @@ static const struct refusal refusals[] = {
 	{ COHORTS("{name: A, action: canary, file: /x}"), "c.yaml:10: services[0].cohorts[0]: \"A\" is not a name" },
 	{ COHORTS("{name: a, action: canary, file: /x}\n      - {name: a, action: canary, file: /y}"),
 	  "c.yaml:11: services[0].cohorts[1]: the name a is already cohorts[0]'s" },
+	/* samples, on line 9 */
+#define SAMPLES(s) MINIMAL "    samples: {" s "}\n"
+	{ SAMPLES("ipv4_prefix: 33"), "c.yaml:9: services[0].samples.ipv4_prefix: \"33\" is not a whole number from 0 to 32" },
+	{ SAMPLES("ipv6_prefix: 129"), "c.yaml:9: services[0].samples.ipv6_prefix: \"129\" is not a whole number from 0 to 128" },
+	{ SAMPLES("slow_response_s: -1"), "c.yaml:9: services[0].samples.slow_response_s: \"-1\" is not a number from 0 to 64" },
+	{ SAMPLES("traces: please"), "c.yaml:9: services[0].samples.traces: \"please\" is neither true nor false" },
+	{ SAMPLES("trace_url: ''"), "c.yaml:9: services[0].samples.trace_url: is empty (where people see a trace" },
+	{ SAMPLES("trace_url: 'ftp://t/{{trace_id}}'"), "c.yaml:9: services[0].samples.trace_url: \"ftp://t/{{trace_id}}\" is "
+							"neither http nor https" },
+	{ SAMPLES("trace_url: 't.example'"), "c.yaml:9: services[0].samples.trace_url: \"t.example\" is not a URL" },
+	{ SAMPLES("trace_url: 'https://t/{trace_id}'"), "c.yaml:9: services[0].samples.trace_url: \"https://t/{trace_id}\" is the "
+							"same for every trace (write {{trace_id}}" },
+	{ SAMPLES("trace_url: 'https://t/{{trace}}'"), "c.yaml:9: services[0].samples.trace_url: {{trace}} is no placeholder "
+						       "(write {{trace_id}} where" },
+	{ SAMPLES("trace_url: 'https://t/{{trace_id'"), "c.yaml:9: services[0].samples.trace_url: {{ has no }}" },
+	{ MINIMAL "    protocol: udp\n    samples: {traces: true}\n", "c.yaml:10: services[0].samples: traces are of HTTP requests" },
+	{ MINIMAL "    protocol: udp\n    samples: {slow_connect_s: 1}\n", "c.yaml:10: services[0].samples: protocol udp has no "
+									 "connections" },
+	{ MINIMAL "    mode: dsr\n    tunnel_source: 10.0.0.9\n    samples: {slow_response_s: 1}\n",
+	  "c.yaml:11: services[0].samples: mode dsr does not see" },
 	/* keys */
 	{ MINIMAL "tick_m: 1\n", "c.yaml:9: tick_m: is not a key (did you mean tick_ms?)" },
 	{ MINIMAL "zzzzzzzz: 1\n", "c.yaml:9: zzzzzzzz: is not a key (remove it;" },
