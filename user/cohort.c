@@ -30,16 +30,23 @@ static int parse_length(const char *text, unsigned most, uint32_t *ret)
 	return 0;
 }
 
-static bool has_host_bits(const struct canary_prefix *prefix)
+void cohort_prefix_of(const __be32 addr[4], uint32_t length, struct canary_prefix *ret)
 {
+	ret->length = length;
 	for (uint32_t i = 0; i < 4; i++) {
-		uint32_t bits = prefix->length > i * 32 ? prefix->length - i * 32 : 0;
+		uint32_t bits = length > i * 32 ? length - i * 32 : 0;
 		uint32_t mask = bits >= 32 ? UINT32_MAX : bits ? ~0U << (32 - bits) : 0;
 
-		if (ntohl(prefix->addr[i]) & ~mask)
-			return true;
+		ret->addr[i] = addr[i] & htonl(mask);
 	}
-	return false;
+}
+
+static bool has_host_bits(const struct canary_prefix *prefix)
+{
+	struct canary_prefix without;
+
+	cohort_prefix_of(prefix->addr, prefix->length, &without);
+	return memcmp(&without, prefix, sizeof(without)) != 0;
 }
 
 int cohort_prefix_parse(const char *text, struct canary_prefix *ret, const char **ret_problem)

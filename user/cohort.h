@@ -35,6 +35,9 @@ struct cohort_list {
 /* Reads a network or an address, strictly. Returns 0, or -EINVAL with what is wrong in a few words, with the mend. */
 int cohort_prefix_parse(const char *text, struct canary_prefix *ret, const char **ret_problem);
 
+/* The network of so many bits that an address is in; IPv4's is mapped, and 96 bits longer. */
+void cohort_prefix_of(const __be32 addr[4], uint32_t length, struct canary_prefix *ret);
+
 /* Writes a network in its canonical spelling. */
 void cohort_prefix_format(const struct canary_prefix *prefix, char buf[static COHORT_PREFIX_TEXT]);
 
