@@ -9,55 +9,13 @@
 #include "canaryd/abi.h"
 #include "canaryd/api.h"
 #include "field.h"
+#include "flows_view.h"
 #include "format.h"
+#include "kinds.h"
 #include "rollout_view.h"
 
 /* Versions side by side in one table; more go into the next one. */
 #define VERSIONS_ABREAST 4
-
-/* What went wrong, in words, with HAProxy's termination code. */
-struct kind {
-	enum canary_counter counter;
-	const char *name, *words, *code;
-};
-#define KIND(name, words, code) { CANARY_COUNTER_##name, #name, words, code }
-
-static const struct kind failures[] = {
-	KIND(refused, "connection refused", "SC"),
-	KIND(syn_timeout, "connection unanswered", "sC"),
-	KIND(reset_before_response, "reset before a response", "SH"),
-	KIND(reset_mid_response, "reset in a response", "SD"),
-	KIND(empty_close, "closed without a response", NULL),
-	KIND(response_timeout, "response timed out", "sH"),
-	KIND(http_5xx, "HTTP 5xx", NULL),
-};
-
-static const struct kind aborts[] = {
-	KIND(abort_connect, "client gave up connecting", "CC"),
-	KIND(abort_waiting, "client gave up waiting", "CH"),
-	KIND(abort_data, "client broke off a response", "CD"),
-};
-
-static const struct kind moves[] = {
-	KIND(diverted, "diverted from the canary", NULL),
-	KIND(over_capacity, "of these beyond max_flows", NULL),
-	KIND(rescued, "rescued by the baseline", NULL),
-	KIND(drained, "taken away by a drain", NULL),
-};
-
-static const struct kind signs[] = {
-	KIND(http_4xx, "HTTP 4xx", NULL),
-	KIND(answered, "answers acknowledged", NULL),
-	KIND(late_response, "late responses", NULL),
-	KIND(unparsed, "not HTTP/1", NULL),
-	KIND(multiplexed, "multiplexed flows, untimed", NULL),
-	KIND(lost_track, "flows seen mid-stream only", NULL),
-	KIND(request_retransmits, "retransmits to the server", NULL),
-	KIND(response_retransmits, "retransmits to the client", NULL),
-	KIND(zero_windows, "zero windows", NULL),
-	KIND(rst_invalid, "resets out of window", NULL),
-	KIND(icmp_errors, "ICMP errors", NULL),
-};
 
 /* ---- the host ---------------------------------------------------------------------------------------------- */
 
@@ -174,9 +132,9 @@ static void rows_latency(struct block *block, const char *label, const char *fie
 	}
 }
 
-static void rows_kinds(struct block *block, const struct kind *kinds, size_t count, enum tone tone)
+static void rows_kinds(struct block *block, const struct kind *kinds, enum tone tone)
 {
-	for (size_t k = 0; k < count; k++) {
+	for (size_t k = 0; kinds[k].name; k++) {
 		bool any = false;
 
 		for (size_t i = 0; i < block->count; i++)
@@ -205,8 +163,6 @@ static void row_heads(struct block *block)
 	table_end(block->table);
 }
 
-#define ROWS(block, kinds, tone) rows_kinds(block, kinds, sizeof(kinds) / sizeof(*(kinds)), tone)
-
 static void print_block(struct block *block, bool verbose)
 {
 	block->table = table_new("lrrrr");
@@ -214,11 +170,11 @@ static void print_block(struct block *block, bool verbose)
 	row_numbers(block, "rate", "rate", format_rate);
 	row_numbers(block, "attempts", "attempts", format_count);
 	row_failed(block);
-	ROWS(block, failures, TONE_BAD);
-	ROWS(block, aborts, TONE_WARN);
-	ROWS(block, moves, TONE_WARN);
+	rows_kinds(block, kinds_failures, TONE_BAD);
+	rows_kinds(block, kinds_aborts, TONE_WARN);
+	rows_kinds(block, kinds_moves, TONE_WARN);
 	if (verbose)
-		ROWS(block, signs, TONE_PLAIN);
+		rows_kinds(block, kinds_signs, TONE_PLAIN);
 	rows_latency(block, "first byte", "ttfb_seconds");
 	rows_latency(block, "connect", "connect_seconds");
 	row_numbers(block, "active flows", "active_flows", format_count);
@@ -247,8 +203,8 @@ static double failed_of(const json_t *counters)
 {
 	double sum = 0;
 
-	for (size_t k = 0; k < sizeof(failures) / sizeof(*failures); k++) {
-		double n = field_number(counters, failures[k].name);
+	for (size_t k = 0; kinds_failures[k].name; k++) {
+		double n = field_number(counters, kinds_failures[k].name);
 
 		sum += n > 0 ? n : 0;
 	}
@@ -285,39 +241,14 @@ static void print_backends(const struct page *page, const json_t *versions)
 	table_print(table, page, 2);
 }
 
-static const char *kind_words(const char *name)
+static void print_failed_flows(const struct page *page, const json_t *flows, double now)
 {
-	for (size_t k = 0; k < sizeof(failures) / sizeof(*failures); k++) {
-		if (strcmp(failures[k].name, name) == 0)
-			return failures[k].words;
-	}
-	for (size_t k = 0; k < sizeof(aborts) / sizeof(*aborts); k++) {
-		if (strcmp(aborts[k].name, name) == 0)
-			return aborts[k].words;
-	}
-	return name;
-}
+	struct flows_view view = { .indent = 2, .now = now };
 
-static void print_failed_flows(const struct page *page, const json_t *flows)
-{
-	struct table *table = table_new("llllrl");
-	json_t *flow;
-	size_t i;
-
-	if (json_array_size(flows) == 0) {
-		table_free(table);
+	if (json_array_size(flows) == 0)
 		return;
-	}
-	page_print(page, TONE_BOLD, "\n  flows that failed, newest first (samples)\n");
-	json_array_foreach(flows, i, flow) {
-		table_cell(table, TONE_DIM, "%s", format_clock(field_number(flow, "t")).text);
-		table_cell(table, TONE_PLAIN, "%s", field_text(flow, "client", "?"));
-		table_cell(table, TONE_PLAIN, "%s", field_text(flow, "version", "?"));
-		table_cell(table, TONE_PLAIN, "%s", field_text(flow, "backend", "?"));
-		table_cell(table, TONE_PLAIN, "%s", format_seconds(field_number(flow, "waited_seconds")).text);
-		table_cell(table, TONE_PLAIN, "%s", kind_words(field_text(flow, "kind", "?")));
-	}
-	table_print(table, page, 2);
+	page_print(page, TONE_BOLD, "\n  flows that failed, newest first (canaryctl flows has more)\n");
+	flows_view_print(page, &view, flows);
 }
 
 /* ---- a service --------------------------------------------------------------------------------------------- */
@@ -343,7 +274,7 @@ static void print_trip(const struct page *page, const json_t *service, const cha
 	page_print(page, TONE_BAD, "  the breaker has tripped %s ago", format_duration(field_number(trip, "seconds_ago")).text);
 	page_print(page, TONE_PLAIN, ": %s of %s attempts failed within %s, the last: %s; no new flows for %s\n",
 		   format_count(field_number(trip, "failures")).text, format_count(field_number(trip, "attempts")).text,
-		   format_seconds(field_number(trip, "window_s")).text, kind_words(field_text(trip, "kind", "?")), canary);
+		   format_seconds(field_number(trip, "window_s")).text, kinds_words(field_text(trip, "kind", "?")), canary);
 }
 
 /* It comes before the numbers, as it is what is looked for; of one that is over its end suffices. */
@@ -440,7 +371,7 @@ static void print_service(const struct page *page, const json_t *service, const 
 	print_unavailable(page, service);
 	if (verbose) {
 		print_backends(page, versions);
-		print_failed_flows(page, json_object_get(service, "failed_flows"));
+		print_failed_flows(page, json_object_get(service, "failed_flows"), now);
 	}
 }
 
