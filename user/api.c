@@ -15,6 +15,7 @@
 #include "user/api_drill.h"
 #include "user/api_flow.h"
 #include "user/api_readers.h"
+#include "user/api_samples.h"
 #include "user/error.h"
 #include "user/page.h"
 #include "user/view.h"
@@ -368,6 +369,8 @@ static void get_service(struct api *api, const struct http_request *request, con
 		api_cohorts(api, request, rest, response);
 	else if (slash && !strcmp(slash, "/history"))
 		api_history(api, service, response);
+	else if (slash && !strcmp(slash, "/flows"))
+		api_samples(service, request, response);
 	else if (slash && !strcmp(slash, "/latency"))
 		api_answer(response, 200, view_latency(service));
 	else if (!slash || strcmp(slash, "/traffic"))

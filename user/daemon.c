@@ -137,36 +137,6 @@ static void renew_lease(struct daemon *daemon, uint64_t now_ns)
 	datapath_set_lease(daemon->datapath, daemon->lease_ns);
 }
 
-/* What comes of it is the rollout's: its tick finds the trip in the kernel, also where this event was lost. */
-static void say_tripped(const struct daemon_service *service, const struct canary_event *event)
-{
-	struct canary_endpoint client = { .port = event->key.client_port, .protocol = event->key.protocol };
-	char address[ADDRESS_MAX];
-
-	memcpy(client.addr, event->key.client, sizeof(client.addr));
-	address_format(&client, address);
-	log_warning("service %s: the kernel's breaker has tripped by the flow of %s: no new flows for the canary",
-		    service->config->name, address);
-}
-
-static void on_event(const struct canary_event *event, void *context)
-{
-	struct daemon *daemon = context;
-
-	for (size_t s = 0; s < daemon->n_services; s++) {
-		struct daemon_service *service = &daemon->services[s];
-
-		if (service->inventory->id != event->service)
-			continue;
-		if (event->kind == CANARY_EVENT_TRIPPED) {
-			say_tripped(service, event);
-			continue;
-		}
-		service->failed_flows[service->n_failed_flows++ % DAEMON_FAILED_FLOWS] =
-			(struct daemon_failed_flow){ daemon_unix_s(), *event };
-	}
-}
-
 /* ---- services ----------------------------------------------------------------------------------------------- */
 
 static int open_service(struct daemon *daemon, size_t s, char **ret_error)
@@ -193,7 +163,8 @@ static int open_service(struct daemon *daemon, size_t s, char **ret_error)
 		return error_set(ret_error, r, "cannot write the backends of service %s to the kernel: %s",
 				 service->config->name, strerror(-r));
 	daemon_restore_mutes(daemon, service);
-	if (daemon_open_slis(daemon, service) || daemon_open_hooks(daemon, service, &environment.gates))
+	if (daemon_open_samples(service) || daemon_open_slis(daemon, service) ||
+	    daemon_open_hooks(daemon, service, &environment.gates))
 		return error_set(ret_error, -ENOMEM, "out of memory");
 	r = rollout_open(&environment, daemon->config, service->config, service->inventory, daemon_unix_s(),
 			 &service->rollout, ret_error);
@@ -282,7 +253,7 @@ int daemon_new(struct config *config, sd_event *event, enum daemon_mode mode, st
 		daemon_free(daemon);
 		return r;
 	}
-	datapath_on_event(daemon->datapath, on_event, daemon);
+	datapath_on_event(daemon->datapath, daemon_on_event, daemon);
 	*ret = daemon;
 	return 0;
 }
@@ -300,6 +271,7 @@ struct daemon *daemon_free(struct daemon *daemon)
 		external_free(daemon->services[s].external);
 		rollout_close(daemon->services[s].rollout);
 		cohorts_free(daemon->services[s].cohorts);
+		flow_samples_free(daemon->services[s].samples);
 		sampler_free(daemon->services[s].sampler);
 	}
 	free(daemon->services);
@@ -393,6 +365,7 @@ static void tick_service(struct daemon *daemon, struct daemon_service *service)
 	daemon_tick_mutes(daemon, service);
 	daemon_tick_rotation(daemon, service, &view);
 	daemon_tick_shadow(daemon, service, &view);
+	daemon_tick_samples(daemon, service, &view);
 	daemon_look(service, &view);
 	daemon_begin_record(service, &view);
 	r = rollout_tick(service->rollout, &service->sample, unix_s, &error);

@@ -13,6 +13,7 @@
 #include "user/datapath.h"
 #include "user/drill.h"
 #include "user/external.h"
+#include "user/flow_samples.h"
 #include "user/history.h"
 #include "user/hooks.h"
 #include "user/inventory.h"
@@ -24,13 +25,7 @@
 #include "user/rotation.h"
 #include "user/sampler.h"
 
-#define DAEMON_FAILED_FLOWS 64 /* samples kept of each service */
-#define DAEMON_WARNING 600     /* bytes of a sentence, the final NUL included */
-
-struct daemon_failed_flow {
-	double unix_s;
-	struct canary_event event;
-};
+#define DAEMON_WARNING 600 /* bytes of a sentence, the final NUL included */
 
 struct daemon_service;
 
@@ -78,9 +73,8 @@ struct daemon_service {
 	unsigned n_decided;
 	bool in_tick;  /* what is decided now is the policy's */
 	struct record_restart restart; /* for the first one */
-	struct daemon_failed_flow failed_flows[DAEMON_FAILED_FLOWS];
+	struct flow_samples *samples;
 	uint64_t said_ns; /* when an error was logged last */
-	uint64_t n_failed_flows; /* ever seen; the ring holds the last */
 };
 
 struct daemon {

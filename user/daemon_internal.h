@@ -49,6 +49,15 @@ void daemon_tick_rotation(struct daemon *daemon, struct daemon_service *service,
 /* Tells the kernel which version gets copies; none does while that version is released itself. */
 void daemon_tick_shadow(struct daemon *daemon, struct daemon_service *service, const struct rollout_view *view);
 
+/* Makes room for the service's samples. 0 or -ENOMEM. */
+int daemon_open_samples(struct daemon_service *service);
+
+/* For datapath_on_event(); `context` is the daemon. */
+void daemon_on_event(const struct canary_event *event, void *context);
+
+/* Tells the kernel what slow is, by what the baseline takes where it is not configured. After the service was sampled. */
+void daemon_tick_samples(struct daemon *daemon, struct daemon_service *service, const struct rollout_view *view);
+
 /* -EBUSY, with the reasons: no backend of `canary` is well, so it is not to be started. */
 int daemon_refuse_unwell(const struct daemon_service *service, const char *canary, char **ret_error);
 

@@ -89,11 +89,6 @@ static double breaker_is_tripped(const struct seen *seen)
 	return seen->rollout.tripped;
 }
 
-static double failed_flow_samples(const struct seen *seen)
-{
-	return seen->service->n_failed_flows;
-}
-
 static const struct gauge gauges[] = {
 	{ "canaryd_weight_wanted_ratio", "share of new flows that are to go to the canary", weight_wanted },
 	{ "canaryd_weight_applied_ratio", "the same as the kernel has it", weight_applied },
@@ -142,7 +137,16 @@ static void add_decisions(struct metrics *metrics, const struct seen *seen)
 
 static void add_samples(struct metrics *metrics, const struct seen *seen)
 {
-	metrics_add(metrics, failed_flow_samples(seen), "service", seen->name, NULL);
+	for (enum flow_class c = 0; c < FLOW_CLASSES; c++)
+		metrics_add(metrics, flow_samples_kept(seen->service->samples, c), "service", seen->name, "class",
+			    flow_samples_class_name(c), NULL);
+}
+
+static void add_left_out(struct metrics *metrics, const struct seen *seen)
+{
+	for (enum flow_class c = 0; c < FLOW_CLASSES; c++)
+		metrics_add(metrics, flow_samples_left_out(seen->service->samples, c), "service", seen->name, "class",
+			    flow_samples_class_name(c), NULL);
 }
 
 /* The present one alone, so that it joins: * on (service, version) group_left (role) canaryd_version_role. */
@@ -174,8 +178,9 @@ static const struct words {
 	{ METRICS_GAUGE, "canaryd_rollout_phase", "1 for the phase it is in", add_phases },
 	{ METRICS_GAUGE, "canaryd_rollout_held", "1 for why it is held", add_held },
 	{ METRICS_COUNTER, "canaryd_decisions_total", "decisions since canaryd began", add_decisions },
-	{ METRICS_COUNTER, "canaryd_failed_flow_samples_total", "failed flows that were sampled: canaryctl status and the page show "
-	  "the last ones", add_samples },
+	{ METRICS_COUNTER, "canaryd_flow_samples_total", "flows that failed or were slow and were sampled: canaryctl flows shows the "
+	  "last ones", add_samples },
+	{ METRICS_COUNTER, "canaryd_flow_samples_left_out_total", "those that the kernel's rate limit left out", add_left_out },
 	{ METRICS_GAUGE, "canaryd_version_role", "1, with the role that the version has now", add_roles },
 	{ METRICS_GAUGE, "canaryd_burn_rate", "times as fast as the error budget allows, over 5 min, while there is a rollout",
 	  add_burn },

@@ -10,9 +10,9 @@
 #include "user/rollout_json.h"
 #include "user/view_backends.h"
 #include "user/view_cohorts.h"
+#include "user/view_samples.h"
 #include "user/view_unavailable.h"
 
-#define FAILED_FLOWS_SHOWN 10
 #define DECISIONS_SHOWN 1000
 
 static void set(json_t *object, const char *key, json_t *value)
@@ -276,54 +276,6 @@ int view_past_rollout(struct daemon *daemon, int64_t id, json_t **ret)
 }
 
 /* ---- services ----------------------------------------------------------------------------------------------- */
-
-static const char *version_name(const struct daemon_service *service, uint16_t index)
-{
-	for (size_t v = 0; v < service->inventory->n_versions; v++)
-		if (service->inventory->versions[v].index == index)
-			return service->inventory->versions[v].name;
-	return NULL;
-}
-
-static const char *backend_address(const struct daemon_service *service, uint16_t index)
-{
-	for (size_t v = 0; v < service->inventory->n_versions; v++)
-		for (size_t b = 0; b < service->inventory->versions[v].n_backends; b++)
-			if (service->inventory->versions[v].backends[b].index == index)
-				return service->inventory->versions[v].backends[b].address;
-	return NULL;
-}
-
-static const char *const counter_names[] = {
-#define X(name, help) #name,
-	CANARY_COUNTERS(X)
-#undef X
-};
-
-static json_t *view_failed_flow(const struct daemon_service *service, const struct daemon_failed_flow *flow)
-{
-	const struct canary_event *event = &flow->event;
-	struct canary_endpoint client = { .port = event->key.client_port, .protocol = event->key.protocol };
-	char address[ADDRESS_MAX];
-
-	memcpy(client.addr, event->key.client, sizeof(client.addr));
-	address_format(&client, address);
-	return json_pack("{s:f, s:s, s:o, s:o, s:s, s:f}", "t", flow->unix_s, "client", address, "version",
-			 string_or_null(version_name(service, event->version)), "backend",
-			 string_or_null(backend_address(service, event->backend)), "kind",
-			 event->kind < CANARY_COUNTER_COUNT ? counter_names[event->kind] : "unknown", "waited_seconds",
-			 event->waited_ns / 1e9);
-}
-
-static json_t *view_failed_flows(const struct daemon_service *service)
-{
-	json_t *list = json_array();
-
-	for (uint64_t i = 0; i < service->n_failed_flows && i < FAILED_FLOWS_SHOWN; i++)
-		json_array_append_new(list, view_failed_flow(service, &service->failed_flows[(service->n_failed_flows - 1 - i) %
-											      DAEMON_FAILED_FLOWS]));
-	return list;
-}
 
 static json_t *view_versions(const struct daemon_service *service, const struct rollout_view *rollout)
 {

@@ -35,8 +35,19 @@
  *     mutes: [{sli, muted, until|null, since, by}],  by operators, who have the last word: before the configuration
  *     rollout: <rollout>|null,                       the last one, running or not
  *     starting: {canary, hook, why}|null,            a start that waits for hooks: for which one, and what of it
- *     failed_flows: [{t, client, version, backend, kind, waited_seconds}] }   newest first, sampled
+ *     failed_flows: [<flow>] }                       the last 10 that failed, newest first, sampled
  *     rate: attempts per second over the last 10 s; the quantiles are of the last 60 s
+ *
+ * flow: { seq, t, class: "failed"|"slow",
+ *         kind,                                      a counter's name (refused, http_5xx, …), slow_response or slow_connect
+ *         client,                                    "198.51.100.0/24", as much as samples.ipv4_prefix lets be seen; all of
+ *                                                    it: "198.51.100.7:4711"
+ *         version|null, backend|null,
+ *         waited_seconds,                            by the client, for a connection or an answer
+ *         age_seconds,                               since its flow was opened
+ *         request,                                   which one of the flow, from 1; 0: while connecting
+ *         traceparent|null, trace_id|null,           of the request, where samples.traces is set and it had a valid one
+ *         trace_url|null }                           samples.trace_url with it
  *
  * backend: { address, version, state: "unchecked"|"healthy"|"unhealthy"|"ejected"|"draining"|"drained", usable, why|null,
  *            ends_s|null,                            until it is no longer ejected, or its flows are taken away
@@ -117,6 +128,12 @@
  *                                    most evidence of any and all of their attempts. counters: {attempts, failed,
  *                                    <counter>: n, …} since the first point, but for the time in which no daemon ran: then
  *                                    t has a gap. rollout null: nothing is known, nor given
+ * GET  /v1/services/NAME/flows[?kind=failed|slow][&version=NAME][&after=SEQ]
+ *                                    {service, last, traces, slow_response_s|null, slow_connect_s|null, left_out: {failed,
+ *                                    slow}, flows: [<flow>]}: the last 256 that failed and the last 256 slow ones, oldest
+ *                                    first; last: the number of the last one, which `after` goes on from, also after a
+ *                                    restart; slow_…: what is slow now; left_out: by the kernel's rate limit, since canaryd
+ *                                    began
  * GET  /v1/flow?service=NAME&client=ADDR:PORT
  *                                    {service, client, position, share, source: "flow"|"hash"|"no_backend"|"lease"|"breaker"|"capacity",
  *                                    version|null, backend|null, epoch, canary_threshold,

@@ -360,6 +360,65 @@ static void waiting_survives_a_restart(void **state)
 	fake_stop(fake);
 }
 
+/* ---- samples of flows -------------------------------------------------------------------------------------- */
+
+static void flows(void **state)
+{
+	struct fake_route routes[] = {
+		{ "GET /v1/status", 200, { "status_running" }, 0 },
+		{ "GET /v1/services/checkout/flows", 200, { "flows" }, 0 },
+		{ "GET /v1/services/quiet/flows", 200, { "flows_none" }, 0 },
+		{ 0 },
+	};
+	struct fake_daemon *fake = fake_start(routes);
+
+	(void)state;
+	check(fake, "flows checkout", API_EXIT_OK, "what                      waited  version  backend        client\n", "");
+	assert_string_equal(fake->last_request, "GET /v1/services/checkout/flows?after=0 HTTP/1.1");
+	check(fake, "flows checkout", API_EXIT_OK, "reset before a response  12.3 ms  v2       10.0.1.3:8080  198.51.100.0/24\n", "");
+	check(fake, "flows checkout", API_EXIT_OK, "connection unanswered     3.00 s  ?        ?              2001:db8:1::/48\n", "");
+	check(fake, "flows checkout", API_EXIT_OK, "trace https://traces.example/trace/4bf92f3577b34da6a3ce929d0e0e4736\n", "");
+	check(fake, "flows checkout", API_EXIT_OK, "trace 0af7651916cd43dd8448eb211c80319c\n", "");
+	check(fake, "flows checkout", API_EXIT_OK, "checkout  2 failed, 1 slow; the kernel's rate limit left out 1204 failed, 0 slow\n", "");
+	check(fake, "flows checkout", API_EXIT_OK, "slow is a response after 25.5 ms and a connection after 1.21 ms\n", "");
+	check(fake, "flows quiet", API_EXIT_OK, "0 failed, 0 slow; none left out\n  slow is nothing yet", "");
+	check(fake, "flows quiet", API_EXIT_OK, "samples.traces is off\n", "");
+	check(fake, "flows", API_EXIT_OK, "checkout  2 failed, 1 slow", "");
+	check(fake, "flows -j", API_EXIT_OK, "\"services\": [", "");
+	check(fake, "flows checkout --failed", API_EXIT_OK, "", "");
+	assert_string_equal(fake->last_request, "GET /v1/services/checkout/flows?after=0&kind=failed HTTP/1.1");
+	check(fake, "flows checkout v/2 --slow -j", API_EXIT_OK, "\"slow_response_s\": 0.0255", "");
+	assert_string_equal(fake->last_request, "GET /v1/services/checkout/flows?after=0&kind=slow&version=v%2F2 HTTP/1.1");
+	check(fake, "flows nothing", API_EXIT_FAILED, "", "no such route");
+	fake_stop(fake);
+	check(NULL, "flows checkout --socket /nonexistent", API_EXIT_UNREACHABLE, "", "is canaryd running?");
+}
+
+/* It ends with an answer that cannot be read; without one it would go on. */
+static void flows_are_followed_over_a_restart(void **state)
+{
+	static const struct {
+		const char *line, *out;
+	} cases[] = {
+		{ "flows checkout --follow", "HTTP 5xx                 2.00 ms  v2       10.0.1.3:8080  198.51.100.0/24\n"
+					     "checkout: the kernel's rate limit left out 6 more that failed\n" },
+		{ "flows checkout --follow -j", "{\"seq\":1714572001000006,\"t\":1714572105.5,\"class\":\"failed\",\"kind\":\"http_5xx\"" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct fake_route routes[] = {
+			{ "GET /v1/services/checkout/flows", 200, { "flows", "gone", "flows_later", "not_json.html" }, 0 },
+			{ 0 },
+		};
+		struct fake_daemon *fake = fake_start(routes);
+
+		check(fake, cases[i].line, API_EXIT_FAILED, cases[i].out, "; waiting for it\n");
+		assert_string_equal(fake->last_request, "GET /v1/services/checkout/flows?after=1714572001000006 HTTP/1.1");
+		fake_stop(fake);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -374,6 +433,8 @@ int main(void)
 		cmocka_unit_test(errors_by_code),
 		cmocka_unit_test(waiting),
 		cmocka_unit_test(waiting_survives_a_restart),
+		cmocka_unit_test(flows),
+		cmocka_unit_test(flows_are_followed_over_a_restart),
 	};
 
 	unsetenv("CANARYD_SOCKET");

@@ -73,6 +73,13 @@ static const struct command_option drain_options[] = {
 	{ 0 },
 };
 
+static const struct command_option flows_options[] = {
+	{ "failed", 0, NULL, "only those that failed" },
+	{ "slow", 0, NULL, "only those that were slow" },
+	{ "follow", 'f', NULL, "go on with what comes, until interrupted; a restart of canaryd is waited for" },
+	{ 0 },
+};
+
 static const struct command_option drill_options[] = {
 	{ "canary", 0, "VERSION", "the version that is left (default: the one under way, or the other one)" },
 	{ 0 },
@@ -189,6 +196,12 @@ const struct command commands[] = {
 	  run_backend_verb },
 	{ "flow", "CLIENT:PORT SERVICE", 2, 2, "which version and backend a client's flow goes to", NULL, NULL,
 	  run_flow },
+	{ "flows", "[SERVICE] [VERSION]", 0, 2, "samples of flows that failed or were slow, newest last",
+	  "What went wrong, how long the client waited for it, at which version and backend, and the client's network; below it the "
+	  "trace of the request, where samples.traces is set and it had a traceparent. The last 256 that failed and the last 256 "
+	  "slow ones of each service, as many as the kernel's rate limit lets through: the last lines say how many it left out, and "
+	  "what slow is now. With --follow -j a flow is a line.",
+	  flows_options, run_flows },
 	{ "plan", "[SERVICE]", 0, 1, "what regressions each step would catch, and how soon",
 	  "From the service's traffic as canaryd sees it, or as the options have it; without SERVICE nothing is asked of "
 	  "canaryd. A plan with a step that cannot reach a verdict within its limit is refused with exit code 1, and with "

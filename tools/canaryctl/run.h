@@ -31,6 +31,7 @@ int run_backend_list(struct ctl *ctl, const struct call *call);
 /* drain, undrain: the verb is the command's last word. */
 int run_backend_verb(struct ctl *ctl, const struct call *call);
 int run_flow(struct ctl *ctl, const struct call *call);
+int run_flows(struct ctl *ctl, const struct call *call);
 int run_detach(struct ctl *ctl, const struct call *call);
 int run_drill(struct ctl *ctl, const struct call *call);
 int run_doctor(struct ctl *ctl, const struct call *call);

@@ -183,10 +183,12 @@ local dashboard(uid, title, range, panels) = {
       [rate('canaryd_diverted_total'), '{{version}}: diverted'],
       [rate('canaryd_over_capacity_total'), '{{version}}: over capacity'],
     ]),
-    graph('Samples of failed flows', 'ops', [['sum(rate(canaryd_failed_flow_samples_total{%s}[$__rate_interval]))' % S, 'a second']],
-          width=6),
-    note('Which flows failed', 'Clients are in no metric. `canaryctl status $service -v` and canaryd\'s own page have the last ones: ' +
-                               'client, backend, kind, how long it waited.', width=6),
+    graph('Samples of failed and slow flows', 'ops', [
+      [rate('canaryd_flow_samples_total', 'class'), '{{class}}'],
+      [rate('canaryd_flow_samples_left_out_total', 'class'), '{{class}}: left out'],
+    ], width=6),
+    note('Which flows', 'Clients are in no metric. `canaryctl flows $service` and canaryd\'s own page have the last ones: what went ' +
+                        'wrong, how long the client waited, version, backend, the client\'s network, the trace.', width=6),
     graph('canaryd: CPU', 'percentunit', [['rate(process_cpu_seconds_total{job=~"canaryd.*"}[$__rate_interval])', '{{instance}}']], width=6),
     graph('canaryd: memory', 'bytes', [
       ['process_resident_memory_bytes{job=~"canaryd.*"}', '{{instance}}'],
