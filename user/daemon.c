@@ -163,7 +163,7 @@ static int open_service(struct daemon *daemon, size_t s, char **ret_error)
 		return error_set(ret_error, r, "cannot write the backends of service %s to the kernel: %s",
 				 service->config->name, strerror(-r));
 	daemon_restore_mutes(daemon, service);
-	if (daemon_open_samples(service) || daemon_open_slis(daemon, service) ||
+	if (daemon_open_samples(daemon, service) || daemon_open_slis(daemon, service) ||
 	    daemon_open_hooks(daemon, service, &environment.gates))
 		return error_set(ret_error, -ENOMEM, "out of memory");
 	r = rollout_open(&environment, daemon->config, service->config, service->inventory, daemon_unix_s(),

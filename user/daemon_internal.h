@@ -50,7 +50,7 @@ void daemon_tick_rotation(struct daemon *daemon, struct daemon_service *service,
 void daemon_tick_shadow(struct daemon *daemon, struct daemon_service *service, const struct rollout_view *view);
 
 /* Makes room for the service's samples. 0 or -ENOMEM. */
-int daemon_open_samples(struct daemon_service *service);
+int daemon_open_samples(struct daemon *daemon, struct daemon_service *service);
 
 /* For datapath_on_event(); `context` is the daemon. */
 void daemon_on_event(const struct canary_event *event, void *context);

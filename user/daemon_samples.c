@@ -10,11 +10,23 @@
 #define RESPONSES_MIN 100 /* below, a 99th percentile says nothing */
 #define SLOW_QUANTILE 0.99
 
+static void count_left_out(struct daemon *daemon, struct daemon_service *service)
+{
+	uint64_t untold;
+
+	for (enum flow_class c = 0; c < FLOW_CLASSES; c++)
+		if (!datapath_events_untold(daemon->datapath, service->inventory->id, c == FLOW_SLOW, &untold))
+			flow_samples_set_untold(service->samples, c, untold);
+}
+
 /* The next daemon's numbers are above this one's, however many there were: who goes on after a restart misses none. */
-int daemon_open_samples(struct daemon_service *service)
+int daemon_open_samples(struct daemon *daemon, struct daemon_service *service)
 {
 	service->samples = flow_samples_new(daemon_unix_s() * 1e6);
-	return service->samples ? 0 : -ENOMEM;
+	if (!service->samples)
+		return -ENOMEM;
+	count_left_out(daemon, service);
+	return 0;
 }
 
 /* ---- events ------------------------------------------------------------------------------------------------- */
@@ -54,6 +66,14 @@ static void say_tripped(const struct daemon_service *service, const struct canar
 		    service->config->name, client);
 }
 
+/* Not the time it is read: what was sampled while no daemon ran is older. */
+static double happened_s(const struct canary_event *event)
+{
+	uint64_t now_ns = daemon_monotonic_ns();
+
+	return daemon_unix_s() - (now_ns > event->ns ? (now_ns - event->ns) / 1e9 : 0);
+}
+
 void daemon_on_event(const struct canary_event *event, void *context)
 {
 	struct daemon *daemon = context;
@@ -68,7 +88,7 @@ void daemon_on_event(const struct canary_event *event, void *context)
 			say_tripped(service, event);
 		else
 			flow_samples_add(service->samples, event, &mask, version_name(service, event->version),
-					 backend_address(service, event->backend), daemon_unix_s());
+					 backend_address(service, event->backend), happened_s(event));
 	}
 }
 
@@ -95,6 +115,7 @@ void daemon_tick_samples(struct daemon *daemon, struct daemon_service *service, 
 	const struct sampler_version_view *baseline = sampler_view(service->sampler, view->baseline);
 	struct canary_split *split = datapath_split(daemon->datapath, service->inventory->id);
 
+	count_left_out(daemon, service);
 	split->traces = config->traces;
 	if (!baseline)
 		return;

@@ -169,4 +169,7 @@ int datapath_events_fd(const struct datapath *datapath);
 int datapath_read_events(struct datapath *datapath);
 void datapath_on_event(struct datapath *datapath, void (*handle)(const struct canary_event *, void *), void *context);
 
+/* How many of a service's samples the rate limit has left out, and no event has told of yet; of all CPUs. */
+int datapath_events_untold(const struct datapath *datapath, uint32_t service, bool slow, uint64_t *ret);
+
 #endif

@@ -20,7 +20,8 @@ struct sweep_bpf;
 #define DATAPATH_MAPS(X)                                                                                            \
 	X(ports) X(services) X(splits) X(cohorts) X(versions) X(backends) X(backend_addresses) X(maglev) X(flows)   \
 	X(version_stats) X(backend_stats) X(latency) X(backend_latency) X(active_flows) X(reasons) X(control)       \
-	X(breakers) X(half_open) X(half_open_replies) X(floods) X(flow_table) X(capacities) X(sources) X(replies) X(shadow_rules) X(shadows) X(events)
+	X(breakers) X(half_open) X(half_open_replies) X(floods) X(flow_table) X(capacities) X(sources) X(replies) X(shadow_rules) X(shadows) X(events) \
+	X(event_budget)
 
 struct datapath_map_fds {
 #define X(name) int name;
@@ -60,7 +61,7 @@ struct datapath {
 
 /* What is pinned: the maps above and what only the programs use. */
 #define DATAPATH_PINS(X)                                                                                            \
-	DATAPATH_MAPS(X) X(event_budget) X(scratch) X(fragments) X(tunnel_paths) X(syns) X(silences) X(rescue_scratch)
+	DATAPATH_MAPS(X) X(scratch) X(fragments) X(tunnel_paths) X(syns) X(silences) X(rescue_scratch)
 
 /* How a link to tc says where: since linux 6.6; Debian 12's headers are older. */
 #ifndef BPF_TCX_EGRESS

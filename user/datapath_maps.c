@@ -381,6 +381,25 @@ void datapath_on_event(struct datapath *datapath, void (*handle)(const struct ca
 	datapath->on_event_context = context;
 }
 
+int datapath_events_untold(const struct datapath *datapath, uint32_t service, bool slow, uint64_t *ret)
+{
+	struct canary_event_budget *budgets = calloc(datapath->cpus, sizeof(*budgets));
+	uint64_t sum = 0;
+	int r = budgets ? 0 : -ENOMEM;
+
+	for (unsigned baseline = 0; !r && baseline < 2; baseline++) {
+		uint32_t key = CANARY_EVENT_BUDGET(service, slow, baseline);
+
+		r = bpf_map_lookup_elem(datapath->map.event_budget, &key, budgets);
+		for (int cpu = 0; !r && cpu < datapath->cpus; cpu++)
+			sum += budgets[cpu].suppressed;
+	}
+	free(budgets);
+	if (!r)
+		*ret = sum;
+	return r;
+}
+
 /* ---- memory ------------------------------------------------------------------------------------------------- */
 
 static int read_memlock(int fd, uint64_t *ret)

@@ -7,7 +7,9 @@
 
 struct ring {
 	uint64_t count; /* ever; the ring holds the last */
-	uint64_t left_out;
+	bool begun;
+	int64_t told; /* left out, by what events say; less what was before the beginning */
+	uint64_t left_out; /* told or not; never goes back */
 	struct flow_sample items[FLOW_SAMPLES_KEPT];
 };
 
@@ -79,6 +81,7 @@ void flow_samples_add(struct flow_samples *samples, const struct canary_event *e
 		.seq = samples->next_seq++, .unix_s = unix_s, .class = class, .kind = event->kind,
 		.request = event->request_turn, .waited_s = event->waited_ns / 1e9, .age_s = event->age_ns / 1e9,
 	};
+	ring->told += event->suppressed;
 	flow_samples_client(&event->key, mask, sample->client);
 	snprintf(sample->version, sizeof(sample->version), "%s", version ?: "");
 	snprintf(sample->backend, sizeof(sample->backend), "%s", backend ?: "");
@@ -87,10 +90,15 @@ void flow_samples_add(struct flow_samples *samples, const struct canary_event *e
 		sample->traceparent[0] = 0;
 }
 
-void flow_samples_set_left_out(struct flow_samples *samples, enum flow_class class, uint64_t left_out)
+void flow_samples_set_untold(struct flow_samples *samples, enum flow_class class, uint64_t untold)
 {
-	if (left_out > samples->rings[class].left_out)
-		samples->rings[class].left_out = left_out;
+	struct ring *ring = &samples->rings[class];
+
+	if (!ring->begun)
+		ring->told -= (int64_t)untold;
+	ring->begun = true;
+	if (ring->told + (int64_t)untold > (int64_t)ring->left_out)
+		ring->left_out = (uint64_t)(ring->told + (int64_t)untold);
 }
 
 /* ---- out ---------------------------------------------------------------------------------------------------- */

@@ -57,8 +57,11 @@ struct flow_samples *flow_samples_free(struct flow_samples *samples);
 void flow_samples_add(struct flow_samples *samples, const struct canary_event *event, const struct flow_mask *mask,
 		      const char *version, const char *backend, double unix_s);
 
-/* Says how many the kernel has left out so far. What is less than it said before changes nothing. */
-void flow_samples_set_left_out(struct flow_samples *samples, enum flow_class class, uint64_t left_out);
+/*
+ * Says how many the kernel has left out and not told of in an event yet; the next event will tell. The first call says what
+ * was before the samples began.
+ */
+void flow_samples_set_untold(struct flow_samples *samples, enum flow_class class, uint64_t untold);
 
 /* Ever kept; left out by the kernel's rate limit. */
 uint64_t flow_samples_kept(const struct flow_samples *samples, enum flow_class class);

@@ -207,16 +207,35 @@ static void test_the_oldest_of_a_class_go(void **state)
 	flow_samples_free(samples);
 }
 
+static void add_after(struct flow_samples *samples, uint16_t kind, uint32_t suppressed)
+{
+	struct canary_event event = event_of(kind, "198.51.100.7:4711");
+
+	event.suppressed = suppressed;
+	flow_samples_add(samples, &event, &masked, "v2", "10.0.0.2:80", 1000);
+}
+
+/* Until an event tells of them they are in the kernel's budget, and between the two for a moment in neither. */
 static void test_left_out(void **state)
 {
 	struct flow_samples *samples = flow_samples_new(1);
 
 	(void)state;
+	flow_samples_set_untold(samples, FLOW_FAILED, 5); /* left out before the daemon began */
 	assert_int_equal(flow_samples_left_out(samples, FLOW_FAILED), 0);
-	flow_samples_set_left_out(samples, FLOW_FAILED, 40);
-	flow_samples_set_left_out(samples, FLOW_FAILED, 39);
+	flow_samples_set_untold(samples, FLOW_FAILED, 45);
 	assert_int_equal(flow_samples_left_out(samples, FLOW_FAILED), 40);
+	flow_samples_set_untold(samples, FLOW_FAILED, 0);
+	assert_int_equal(flow_samples_left_out(samples, FLOW_FAILED), 40);
+	add_after(samples, CANARY_COUNTER_refused, 45);
+	flow_samples_set_untold(samples, FLOW_FAILED, 2);
+	assert_int_equal(flow_samples_left_out(samples, FLOW_FAILED), 42);
 	assert_int_equal(flow_samples_left_out(samples, FLOW_SLOW), 0);
+	flow_samples_set_untold(samples, FLOW_SLOW, 0);
+	add_after(samples, CANARY_EVENT_SLOW_RESPONSE, 3);
+	flow_samples_set_untold(samples, FLOW_SLOW, 0);
+	assert_int_equal(flow_samples_left_out(samples, FLOW_SLOW), 3);
+	assert_int_equal(flow_samples_left_out(samples, FLOW_FAILED), 42);
 	flow_samples_free(samples);
 }
 
