@@ -46,7 +46,19 @@ test_format() {
 	check_equal "nor anything to say" "$(promtool check metrics <"$LAB_DIR/metrics" 2>&1)" ""
 	check "the rules are valid" promtool check rules "$RULES"
 	check "and do what they are for" promtool test rules tests/e2e/rules.yaml
+	check_equal "each alert has a case in which it fires, and one in which it does not; each record a value" "$(cases_missing)" ""
 	check_equal "each alert has a runbook, and its anchor is there" "$(runbooks)" ""
+}
+
+cases_missing() {
+	sed -nE 's/.*- (alert|record): //p' "$RULES" | while read -r rule; do
+		awk -v rule="$rule" '
+			/alertname: |- expr: / { mine = 0; gsub(/[{},]/, " "); for (i = 1; i <= NF; i++) mine = mine || $i == rule }
+			mine && /exp_alerts: *\[ *\]/ { quiet = 1 }
+			mine && /exp_labels:/ { fires = 1 }
+			mine && /value:/ { value = 1 }
+			END { if (!value && !(fires && quiet)) print rule }' tests/e2e/rules.yaml
+	done
 }
 
 runbooks() {
