@@ -15,6 +15,7 @@
 	X("/page.css", page_css, CSS)                                                                               \
 	X("/page.js", page_js, SCRIPT)                                                                              \
 	X("/fetch.js", fetch_js, SCRIPT)                                                                            \
+	X("/flows.js", flows_js, SCRIPT)                                                                            \
 	X("/past.js", past_js, SCRIPT)                                                                              \
 	X("/words.js", words_js, SCRIPT)                                                                            \
 	X("/draw.js", draw_js, SCRIPT)                                                                              \

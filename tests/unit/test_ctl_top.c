@@ -97,7 +97,8 @@ static const char status_text[] =
 	"\"versions\": [{\"name\": \"v1\", \"role\": \"baseline\", \"rate\": 950, \"attempts\": 9500, \"failed\": 19,"
 	"\"active_flows\": 12, \"ttfb_seconds\": {\"p50\": 0.01, \"p95\": 0.1}},"
 	"{\"name\": \"v2\", \"role\": \"canary\", \"rate\": 50, \"attempts\": 0, \"failed\": 0, \"active_flows\": 1,"
-	"\"ttfb_seconds\": null}]}]}";
+	"\"ttfb_seconds\": null}], \"failed_flows\": [{\"t\": 0, \"class\": \"failed\", \"kind\": \"refused\","
+	"\"client\": \"198.51.100.0/24\", \"version\": \"v2\", \"backend\": \"10.0.0.1:80\", \"waited_seconds\": 0.001}]}]}";
 static const char latency_text[] = "{\"versions\": [{\"name\": \"v1\", " TTFB "}, {\"name\": \"v2\", \"ttfb\": []}]}";
 static const char rollout_text[] =
 	"{\"decisions\": [{\"t\": 0, \"decision\": \"start\", \"weight_from\": 0, \"weight_to\": 0.05, \"reason\": \"by uid 0\"}]}";
@@ -130,6 +131,7 @@ static void a_page(void **state)
 	assert_non_null(strstr(text, "0 of 0 (-)"));
 	assert_non_null(strstr(text, "p50 10.0 ms, p95 100 ms"));
 	assert_non_null(strstr(text, "started: 0 % → 5 %  by uid 0"));
+	assert_non_null(strstr(text, "connection refused  1.00 ms  v2  10.0.0.1:80  198.51.100.0/24"));
 	free(text);
 	json_decref(status);
 	json_decref(latency);

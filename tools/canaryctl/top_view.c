@@ -7,6 +7,7 @@
 
 #include "canaryd/api.h"
 #include "field.h"
+#include "flows_view.h"
 #include "format.h"
 #include "rollout_view.h"
 #include "story.h"
@@ -291,6 +292,18 @@ static void print_decisions(const struct page *page, const struct top_view *view
 	}
 }
 
+/* The last, where there is room: a terminal shows what fits. */
+static void print_failed_flows(const struct page *page, const struct top_view *view)
+{
+	const json_t *flows = json_object_get(view->service, "failed_flows");
+	struct flows_view lines = { .indent = 2, .now = view->now };
+
+	if (json_array_size(flows) == 0)
+		return;
+	page_print(page, TONE_DIM, "\n  flows that failed, newest first (samples)\n");
+	flows_view_print(page, &lines, flows);
+}
+
 void top_view(const struct page *page, const struct top_view *view)
 {
 	const json_t *rollout = json_object_get(view->service, "rollout");
@@ -305,4 +318,5 @@ void top_view(const struct page *page, const struct top_view *view)
 	print_rates(page, view);
 	print_latency(page, view);
 	print_decisions(page, view);
+	print_failed_flows(page, view);
 }

@@ -2,6 +2,7 @@
 // The live page: asks the daemon, remembers, shows. #SERVICE/ROLLOUT in the address is what to look at.
 import { ask, now } from "./fetch.js";
 import { Past, compared } from "./past.js";
+import { Flows } from "./flows.js";
 import { Charts } from "./draw.js";
 import { way } from "./words.js";
 import { show, showConnection, showDecisions, showFlows, showRollouts } from "./view.js";
@@ -13,7 +14,7 @@ const ROLLOUTS_SHOWN = 10;
 
 const charts = new Charts();
 let journal = { key: null, asked: 0, rollouts: [], decisions: [], rollout: null, live: [] };
-let past = null;
+let past = null, flows = null;
 let answered = null; // when the daemon did last
 let timer = null, turning = false, again = false;
 
@@ -60,14 +61,21 @@ function known(service, latency) {
 		hold: judged ? way({ evidence: judged.rollback.hold, bound: judged.rollback.bound }) : null };
 }
 
+async function readFlows(service) {
+	if (flows?.service !== service.name)
+		flows = new Flows(service.name);
+	await flows.read();
+}
+
 async function look() {
 	const status = await ask("v1/status"), t = now();
 	const service = choose(status), path = `v1/services/${encodeURIComponent(service.name)}`;
-	const [latency] = await Promise.all([ask(`${path}/latency`), readJournal(service), readPast(service, t)]);
+	const [latency] = await Promise.all([ask(`${path}/latency`), readJournal(service), readPast(service, t),
+		readFlows(service)]);
 	const all = known(service, latency);
 
 	show(status, service, all, t);
-	showFlows({ flows: service.failed_flows.map((flow) => ({ class: "failed", seq: flow.t, ...flow })), answer: null });
+	showFlows(flows);
 	showDecisions(journal.rollout, journal.decisions);
 	showRollouts(service.name, journal.rollouts);
 	charts.draw(all);

@@ -146,7 +146,8 @@ function flowRow(flow) {
 
 export function showFlows({ flows, answer }) {
 	find("flows").closest("section").hidden = flows.length === 0;
-	setText(find("flows-words"), answer ? words.flowsWords(answer) : "");
+	find("flows").parentElement.className = answer.traces ? "" : "untraced";
+	setText(find("flows-words"), words.flowsWords(answer));
 	setList(find("flows"), JSON.stringify(flows.map((flow) => flow.seq)), () => flows.map(flowRow));
 }
 
