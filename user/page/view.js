@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The document: what is known, as text. Names and reasons come from others and are only ever text, never markup.
 import { failedRatios } from "./draw.js";
+import { now } from "./fetch.js";
 import * as words from "./words.js";
 
 const find = (id) => document.getElementById(id);
@@ -59,7 +60,7 @@ function showNow(service, status, t) {
 	document.body.dataset.phase = rollout?.phase ?? "none";
 	setText(find("state"), state);
 	setText(find("what"), `${service.name}, ${service.protocol} ${service.vip}` + (rollout ? `, rollout ${rollout.id}: ${rollout.baseline} → ` +
-		`${rollout.canary}, ${rollout.ended ? "took" : "for"} ${words.duration((rollout.ended ?? t) - rollout.started)}` : ""));
+		`${rollout.canary}, ${words.lasted(rollout, t)}` : ""));
 	setText(find("headline"), words.headline(service));
 	setText(find("reason"), rollout?.reason ?? "");
 	setText(find("waiting"), (!rollout?.ended && rollout?.waiting) || "");
@@ -139,7 +140,7 @@ function traceLink({ trace_id: id, trace_url: url }) {
 function flowRow(flow) {
 	const cell = (text, name = "") => make("td", { class: name }, text ?? "—");
 
-	return make("tr", { "data-kind": flow.kind }, make("td", {}, time(flow.t, words.clock(flow.t))),
+	return make("tr", { "data-kind": flow.kind }, make("td", {}, time(flow.t, words.when(flow.t, now()))),
 		cell(words.kindWords(flow.kind), flow.class === "slow" ? "wait" : "bad"), cell(words.seconds(flow.waited_seconds), "number"),
 		cell(flow.version), cell(flow.backend), cell(flow.client), cell(traceLink(flow)));
 }
@@ -158,7 +159,7 @@ function decisionItem(d) {
 	const weights = d.weight_from === d.weight_to ? words.percent(d.weight_to) :
 		`${words.percent(d.weight_from)} → ${words.percent(d.weight_to)}`;
 
-	return make("li", { "data-decision": d.decision }, time(d.t, words.clock(d.t)),
+	return make("li", { "data-decision": d.decision }, time(d.t, words.when(d.t, now())),
 		make("span", {}, make("b", { class: tone }, word), ` ${weights}`), make("span", {}, d.reason ?? ""));
 }
 

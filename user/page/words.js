@@ -86,6 +86,11 @@ export function duration(s) {
 	return whole < 86400 ? `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min` : `${Math.floor(whole / 86400)} d`;
 }
 
+/** How long a rollout took, and until when; or takes. */
+export function lasted({ started, ended }, now) {
+	return ended ? `took ${duration(ended - started)}, until ${when(ended, now)}` : `for ${duration(now - started)}`;
+}
+
 export function clock(t) {
 	return new Date(t * 1000).toLocaleTimeString("en-GB");
 }
@@ -93,6 +98,11 @@ export function clock(t) {
 /** A time on an axis that spans `span` seconds. */
 export function moment(t, span) {
 	return span < 86400 ? clock(t) : `${day(t).slice(5)} ${clock(t).slice(0, 5)}`;
+}
+
+/** A time as seen from `now`: what is older than half a day has its date. */
+export function when(t, now) {
+	return moment(t, now - t < 43200 ? 0 : Infinity);
 }
 
 export function day(t) {
