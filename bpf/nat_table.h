@@ -60,26 +60,31 @@ static __always_inline enum nat_taken nat_borrow(struct forward_job *job)
 	return bpf_map_update_elem(&half_open_replies, &job->reply_key, &job->key, BPF_ANY) ? NAT_IN_USE : NAT_TAKEN;
 }
 
+static __always_inline enum nat_taken nat_claim(struct forward_job *job)
+{
+	return job->on_probation ? nat_borrow(job) : nat_take(job);
+}
+
+/* Whoever is on probation gives way to the next, but has no say where the source has gone to somebody for good since. */
 static __always_inline enum nat_taken nat_try(struct forward_job *job)
 {
 	const struct canary_flow_key *holder;
 
 	holder = account_in_flood() ? bpf_map_lookup_elem(&half_open_replies, &job->reply_key) : NULL;
-	if (holder && !nat_same_flow(holder, &job->key))
+	if (holder && !nat_same_flow(holder, &job->key) && !bpf_map_lookup_elem(&replies, &job->reply_key))
 		return NAT_WAITS;
-	return job->on_probation ? nat_borrow(job) : nat_take(job);
+	return nat_claim(job);
 }
 
-/*
- * From who is on probation; in `replies` of those who delete it one succeeds, and of those who insert it one again.
- */
+/* In `replies` of those who delete an entry that waits one succeeds, and of those who insert it one again. */
 static __always_inline bool nat_take_over(struct forward_job *job)
 {
-	if (job->on_probation)
-		return nat_borrow(job) == NAT_TAKEN;
-	return nat_take(job) == NAT_TAKEN ||
-	       (!bpf_map_delete_elem(&replies, &job->reply_key) &&
-		!bpf_map_update_elem(&replies, &job->reply_key, &job->reply, BPF_NOEXIST));
+	enum nat_taken taken = nat_claim(job);
+
+	if (taken != NAT_WAITS)
+		return taken == NAT_TAKEN;
+	return !bpf_map_delete_elem(&replies, &job->reply_key) &&
+	       !bpf_map_update_elem(&replies, &job->reply_key, &job->reply, BPF_NOEXIST);
 }
 
 static __always_inline bool nat_aim(struct forward_job *job, __u64 hash, __u32 probe)

@@ -188,11 +188,12 @@ static void test_real_client_in_a_flood(void **state)
 	}
 }
 
-/* Every source of the first address is on probation at backend 0. */
-static void take_all(const struct fixture *f)
+/* Every source of the first address is somebody's at backend 0: a flow's on probation, or as well another's for good. */
+static void take_all(const struct fixture *f, bool for_good)
 {
 	struct canary_endpoint source = packet_endpoint(fullnat_sources4[0], IPPROTO_TCP);
 	struct canary_flow_key other = { .client_port = 1 };
+	struct canary_reply reply = { .flow = { .client_port = 2 } };
 
 	for (uint32_t port = CANARY_SOURCE_PORT_MIN; port <= CANARY_SOURCE_PORT_MAX; port++) {
 		struct canary_reply_key key;
@@ -200,6 +201,8 @@ static void take_all(const struct fixture *f)
 		source.port = htons(port);
 		key = reply_key(0, &source);
 		fixture_must(bpf_map_update_elem(f->half_open_replies, &key, &other, BPF_ANY), "half_open_replies");
+		if (for_good)
+			fixture_must(bpf_map_update_elem(f->replies, &key, &reply, BPF_ANY), "replies");
 	}
 }
 
@@ -214,7 +217,7 @@ static void test_taken_over(void **state)
 	fullnat_use_one_backend(f);
 	fixture_begin_flood(f, TCP4);
 	expect_redirected(f, &syn); /* the flood is known of */
-	take_all(f);
+	take_all(f, false);
 	assert_int_equal(connect_client(f, TCP4, 7, &source), 0);
 	assert_true(owned_by(f, 0, &source, 7));
 	fixture_set_flood_limit(f, TCP4, 0);
@@ -222,6 +225,28 @@ static void test_taken_over(void **state)
 	assert_true(owned_by(f, 0, &source, 9));
 	assert_int_equal(fixture_version_stats(f, TCP4 * 2, true).source_reused, 1);
 	assert_int_equal(fixture_reasons(f).source_exhausted, 0);
+}
+
+/* Those that were taken over are their new owners', whoever was on probation there before: neither kind gets one. */
+static void test_not_taken_over_twice(void **state)
+{
+	struct packet_spec syn = fixture_request(TCP4, 8, SYN, 1000, "");
+	struct fixture *f = *state;
+	uint64_t refused;
+
+	fullnat_set(f, TCP4, 1);
+	fullnat_use_one_backend(f);
+	fixture_begin_flood(f, TCP4);
+	expect_redirected(f, &syn); /* the flood is known of */
+	take_all(f, true);
+	for (uint32_t client = 9; client < 13; client++) {
+		fixture_set_flood_limit(f, TCP4, client & 1);
+		syn = fixture_request(TCP4, client, SYN, 1000, "");
+		refused = fixture_reasons(f).source_exhausted;
+		fullnat_expect_untouched(f, "c0", &syn);
+		assert_int_equal(fixture_reasons(f).source_exhausted, refused + 1);
+	}
+	assert_int_equal(fixture_version_stats(f, TCP4 * 2, true).source_reused, 0);
 }
 
 /* Gives the source to somebody else: for good, or on probation. */
@@ -361,6 +386,7 @@ int main(void)
 		IN_CROWD(test_unguarded),
 		IN_FULLNAT(test_real_client_in_a_flood),
 		IN_FULLNAT(test_taken_over),
+		IN_FULLNAT(test_not_taken_over_twice),
 		IN_FULLNAT(test_lost_source),
 		IN_FULLNAT(test_datagrams),
 		IN_DSR(test_dsr_flood_evicts_nothing),
