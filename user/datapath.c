@@ -254,26 +254,27 @@ static int attach_all(struct datapath *datapath, const struct datapath_options *
 static const char *const pin_names[] = { DATAPATH_PINS(X) };
 #undef X
 #define PINS (sizeof(pin_names) / sizeof(*pin_names))
+_Static_assert(PINS <= 64, "a bit for each");
 
-static uint32_t find_pins(const struct datapath *datapath)
+static uint64_t find_pins(const struct datapath *datapath)
 {
 	char path[DATAPATH_PATH];
-	uint32_t found = 0;
+	uint64_t found = 0;
 
 	for (size_t i = 0; i < PINS; i++) {
 		map_pin_path(datapath, pin_names[i], path);
 		if (!access(path, F_OK))
-			found |= 1U << i;
+			found |= 1ULL << i;
 	}
 	return found;
 }
 
-static void remove_pins(const struct datapath *datapath, uint32_t keep)
+static void remove_pins(const struct datapath *datapath, uint64_t keep)
 {
 	char path[DATAPATH_PATH];
 
 	for (size_t i = 0; i < PINS; i++) {
-		if (keep & 1U << i)
+		if (keep & 1ULL << i)
 			continue;
 		map_pin_path(datapath, pin_names[i], path);
 		unlink(path);

@@ -20,8 +20,8 @@ struct sweep_bpf;
 #define DATAPATH_MAPS(X)                                                                                            \
 	X(ports) X(services) X(splits) X(cohorts) X(versions) X(backends) X(backend_addresses) X(maglev) X(flows)   \
 	X(version_stats) X(backend_stats) X(latency) X(backend_latency) X(active_flows) X(reasons) X(control)       \
-	X(breakers) X(half_open) X(half_open_replies) X(floods) X(flow_table) X(capacities) X(sources) X(replies) X(shadow_rules) X(shadows) X(events) \
-	X(event_budget)
+	X(breakers) X(half_open) X(half_open_replies) X(floods) X(flow_table) X(capacities) X(sources) X(replies)   \
+	X(shadow_rules) X(shadows) X(events) X(event_budget)
 
 struct datapath_map_fds {
 #define X(name) int name;
@@ -34,7 +34,7 @@ struct datapath {
 	int lock;
 	bool adopted;
 	bool forwards;          /* some service is not in dnat mode: see datapath_options */
-	uint32_t pinned_before; /* bits in the order of DATAPATH_PINS: what a failure leaves alone */
+	uint64_t pinned_before; /* bits in the order of DATAPATH_PINS: what a failure leaves alone */
 	struct split_bpf *split;
 	struct reply_bpf *reply;
 	struct ingress_bpf *ingress;

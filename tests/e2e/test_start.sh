@@ -67,13 +67,16 @@ test_interface() {
 	config_with ''
 	foreign_xdp || bail "no XDP program can be attached"
 	refused "a busy XDP hook" 1 "node0 has another XDP program.*ip link set dev node0 xdp off"
+	mkdir "$LAB_PIN_DIR"
+	mv "$LAB_PIN_DIR-maps/ports" "$LAB_PIN_DIR-maps/services" "$LAB_PIN_DIR"
+	refused "a busy XDP hook, and pins that were left" 1 "node0 has another XDP program"
 	lab_ns node ip link set node0 xdp off
-	rm "$LAB_PIN_DIR-foreign"
+	rm -r "$LAB_PIN_DIR" "$LAB_PIN_DIR-foreign" "$LAB_PIN_DIR-maps"
 }
 
 # A program of someone else: canaryd's own object, loaded by bpftool and attached by ip.
 foreign_xdp() {
-	bpftool prog load "$LAB_BUILD/bpf/split.bpf.o" "$LAB_PIN_DIR-foreign" type xdp 2>/dev/null &&
+	bpftool prog load "$LAB_BUILD/bpf/split.bpf.o" "$LAB_PIN_DIR-foreign" type xdp pinmaps "$LAB_PIN_DIR-maps" 2>/dev/null &&
 		lab_ns node ip link set node0 xdp pinned "$LAB_PIN_DIR-foreign"
 }
 
