@@ -19,9 +19,26 @@
 #define CLSACT_PRIORITY 0xca
 #define CLSACT_HANDLE 1
 
+/* bpffs takes no dot in a name, an interface's name has no colon in it. */
+static void change_each(char *text, char from, char to)
+{
+	for (; *text; text++)
+		if (*text == from)
+			*text = to;
+}
+
+void datapath_link_path(const char *pin_dir, const char *hook, const char *interface, char path[DATAPATH_PATH])
+{
+	char name[IF_NAMESIZE];
+
+	snprintf(name, sizeof(name), "%s", interface);
+	change_each(name, '.', ':');
+	snprintf(path, DATAPATH_PATH, "%s/links/%s_%s", pin_dir, hook, name);
+}
+
 static void link_path(const struct datapath *datapath, const char *hook, const char *interface, char path[DATAPATH_PATH])
 {
-	snprintf(path, DATAPATH_PATH, "%s/links/%s_%s", datapath->pin_dir, hook, interface);
+	datapath_link_path(datapath->pin_dir, hook, interface, path);
 }
 
 /* Is this link still on the interface? One whose interface went away stays, but is attached to nothing. */
@@ -254,9 +271,12 @@ void datapath_unlink_others(const struct datapath *datapath)
 		const char *name = strchr(entry->d_name, '_');
 		struct datapath_interface interface = { .tcx = true };
 
-		if (!name || is_interface(datapath, name + 1))
+		if (!name)
 			continue;
 		snprintf(interface.name, sizeof(interface.name), "%s", name + 1);
+		change_each(interface.name, ':', '.');
+		if (is_interface(datapath, interface.name))
+			continue;
 		datapath_unlink(datapath, &interface);
 		rewinddir(links);
 	}

@@ -85,6 +85,9 @@ int datapath_attach(struct datapath *datapath, const char *name, struct datapath
 void datapath_attach_undo(const struct datapath *datapath, const struct datapath_interface *interface);
 void datapath_unlink(const struct datapath *datapath, const struct datapath_interface *interface);
 
+/* Where the link that attaches to a hook of an interface is pinned. */
+void datapath_link_path(const char *pin_dir, const char *hook, const char *interface, char path[DATAPATH_PATH]);
+
 /* Takes the programs off interfaces that an earlier daemon used and this one does not. */
 void datapath_unlink_others(const struct datapath *datapath);
 

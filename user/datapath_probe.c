@@ -113,7 +113,7 @@ static uint32_t pinned_program(const char *pin_dir, const char *hook, unsigned i
 
 	if (!if_indextoname(ifindex, name))
 		return 0;
-	snprintf(path, sizeof(path), "%s/links/%s_%s", pin_dir, hook, name);
+	datapath_link_path(pin_dir, hook, name, path);
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return 0;
