@@ -13,6 +13,7 @@
 /* No router's way takes less: RFC 8200 §5, and what Linux believes of IPv4. */
 #define ICMP_TUNNEL_MTU_MIN4 552
 #define ICMP_TUNNEL_MTU_MIN6 1280
+#define ICMP_TUNNEL_MTU_MAX 0xffff /* nor does a packet need more */
 
 struct icmp_tunnel_error {
 	__be32 receiver[4];    /* of the error */
@@ -31,6 +32,8 @@ static __always_inline __u32 icmp_tunnel_mtu(bool ipv6, const struct icmp_start 
 		return 0;
 	if (!ipv6)
 		mtu &= 0xffff;
+	if (mtu > ICMP_TUNNEL_MTU_MAX)
+		return 0;
 	return mtu && mtu < least ? least : mtu;
 }
 

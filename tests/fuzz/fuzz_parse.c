@@ -7,7 +7,7 @@
 #include "bpf/decide.h"
 #include "bpf/fragment.h"
 #include "bpf/histogram.h"
-#include "bpf/icmp.h"
+#include "bpf/icmp_tunnel.h"
 #include "bpf/rewrite.h"
 #include "bpf/sweep.h"
 #include "bpf/telemetry.h"
@@ -129,9 +129,28 @@ static void announce_error(uint8_t *data, size_t len, bool ipv6, uint8_t protoco
 	data[sizeof(struct ethhdr) + (ipv6 ? 6 : 9)] = ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
 	if (!ipv6)
 		data[sizeof(struct ethhdr) + 6] = data[sizeof(struct ethhdr) + 7] = 0; /* no fragment */
-	data[icmp] = ipv6 ? ICMP6_UNREACHABLE : ICMP4_UNREACHABLE;
+	data[icmp] = !ipv6 ? ICMP4_UNREACHABLE : data[icmp] & 1 ? ICMP6_UNREACHABLE : ICMP6_TOO_BIG;
 	data[quote] = ipv6 ? 0x60 : 0x45 | (data[quote] & 3);
 	data[quote + (ipv6 ? 6 : 9)] = protocol;
+}
+
+/* About a packet in a tunnel: what is left of it is in the packet, and its MTU is one that a path can have. */
+static void check_tunnel(uint8_t *data, size_t len)
+{
+	struct icmp_tunnel_error e;
+
+	if (!icmp_tunnel_parse(data, data + len, &e))
+		return;
+	assert(e.inner <= len);
+	assert(!e.mtu || (e.mtu >= (e.ipv6 ? ICMP_TUNNEL_MTU_MIN6 : ICMP_TUNNEL_MTU_MIN4) && e.mtu <= ICMP_TUNNEL_MTU_MAX));
+}
+
+/* What is quoted. */
+static uint8_t protocol_of(uint8_t kind)
+{
+	if (kind & 128)
+		return kind & 8 ? IPPROTO_IPV6 : IPPROTO_IPIP;
+	return kind & 32 ? IPPROTO_UDP : kind & 64 ? IPPROTO_TCP : IPPROTO_DSTOPTS;
 }
 
 static void fuzz_icmp(const uint8_t *bytes, size_t len, uint8_t kind)
@@ -141,8 +160,8 @@ static void fuzz_icmp(const uint8_t *bytes, size_t len, uint8_t kind)
 
 	memcpy(data, bytes, len);
 	if (kind & 4)
-		announce_error(data, len, kind & 8,
-			       kind & 32 ? IPPROTO_UDP : kind & 64 ? IPPROTO_TCP : IPPROTO_DSTOPTS);
+		announce_error(data, len, kind & 8, protocol_of(kind));
+	check_tunnel(data, len);
 	if (exact && icmp_parse(data, data + len, &e) == 0) {
 		assert(e.place > e.outer.place && e.inner.place > e.place && e.transport > e.inner.place);
 		assert(e.transport + ICMP_QUOTED_TRANSPORT <= len);
