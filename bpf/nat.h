@@ -51,6 +51,12 @@ static __always_inline bool nat_same_flow(const struct canary_flow_key *a, const
 	return !different;
 }
 
+/* Is this flow the one whose replies come to that source? */
+static __always_inline bool nat_owns(const struct canary_flow *flow, const struct canary_reply_key *key)
+{
+	return flow->mode == CANARY_MODE_FULLNAT && flow->source_port == key->source_port;
+}
+
 /* What a reply from this backend is looked up by, but for the source. */
 static __always_inline void nat_reply_key_to(struct canary_reply_key *key, const struct canary_endpoint *backend)
 {

@@ -159,12 +159,6 @@ static __always_inline void nat_reply_key_of_error(struct canary_reply_key *key,
 	key->protocol = e->protocol;
 }
 
-/* Is this flow the one whose replies come to that source? */
-static __always_inline bool nat_owns(const struct canary_flow *flow, const struct canary_reply_key *key)
-{
-	return flow->mode == CANARY_MODE_FULLNAT && flow->source_port == key->source_port;
-}
-
 /* The status of the response that begins here; after a "100 Continue" that travels with it, the one behind. */
 static __always_inline __u32 nat_status(const struct xdp_md *ctx, const struct forward_job *job,
 					const struct canary_flow *flow)

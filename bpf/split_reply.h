@@ -25,9 +25,9 @@ static __always_inline bool split_is_refusal(const struct forward_job *job, cons
 {
 	__u32 header = job->packet.ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 
-	return flow->mode == CANARY_MODE_FULLNAT && flow->source_port == job->reply_key.source_port &&
-	       rescue_is_refusal(flow, job->packet.tcp_flags) && job->transport - job->network == header &&
-	       job->payload - job->transport == sizeof(struct tcphdr) && !job->packet.payload_len;
+	return nat_owns(flow, &job->reply_key) && rescue_is_refusal(flow, job->packet.tcp_flags) &&
+	       job->transport - job->network == header && job->payload - job->transport == sizeof(struct tcphdr) &&
+	       !job->packet.payload_len;
 }
 
 /*

@@ -7,6 +7,7 @@
 #include <linux/bpf.h>
 #include "account.h"
 #include "maps.h"
+#include "nat.h"
 #include "sweep.h"
 #include <bpf/bpf_core_read.h>
 
@@ -174,7 +175,7 @@ int canary_sweep_replies(struct bpf_iter__bpf_map_elem *ctx)
 	key = *table_key;
 	flow_key = reply->flow;
 	flow = bpf_map_lookup_elem(&flows, &flow_key);
-	if (flow && !sweep_owns(flow, &key))
+	if (flow && !nat_owns(flow, &key))
 		flow = NULL;
 	if (sweep_reply(reply, flow, bpf_ktime_get_ns()))
 		bpf_map_delete_elem(&replies, &key);

@@ -132,12 +132,6 @@ static __always_inline enum sweep_action sweep_flow(struct canary_flow *flow, co
 
 #define SWEEP_TIME_WAIT_NS 60000000000ULL /* Linux' */
 
-/* Is this flow the one whose replies come to that source? */
-static __always_inline bool sweep_owns(const struct canary_flow *flow, const struct canary_reply_key *key)
-{
-	return flow->mode == CANARY_MODE_FULLNAT && flow->source_port == key->source_port;
-}
-
 /*
  * Looks at a source once a sweep; `flow` is its flow, NULL where there is none. Returns whether to give it back: two
  * turns after its flow was last there, since a flow is put into its table after its source was taken; where the server
