@@ -27,6 +27,8 @@ test_requests() {
 	answers 200 GET '/v1/rollouts?service=checkout'
 	answers 200 GET /v1/services/checkout/latency
 	answers 404 GET /v1/services/shop/latency
+	answers 200 GET /v1/services/checkout/history
+	check_equal "no rollout, no history" "$(jq -c . "$LAB_DIR/answer")" '{"rollout":null,"service":"checkout"}'
 	answers 404 GET /v1/wings
 	answers 404 GET /
 	answers 404 GET '/v1/rollouts?service=shop'

@@ -42,6 +42,7 @@ test_reading() {
 	check_equal "a HEAD gets the headers alone" "$(tail -n 1 "$LAB_DIR/answer" | tr -d '\r')" ""
 	answers 200 GET /v1/rollouts
 	answers 200 GET /v1/services/checkout/traffic
+	answers 200 GET /v1/services/checkout/history
 	answers 200 GET /v1/services/checkout/cohorts
 	answers 404 GET /v1/wings
 }
