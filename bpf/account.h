@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Where telemetry meets the maps: finds the counters of a flow, adds to histograms and reasons, samples failures.
- * Nothing here changes a verdict: a counter that is missing is skipped.
+ * Where telemetry meets the maps: finds the counters of a flow, adds to histograms and reasons, samples what failed and
+ * what was slow. Nothing here changes a verdict: a counter that is missing is skipped.
  */
 #ifndef CANARYD_BPF_ACCOUNT_H
 #define CANARYD_BPF_ACCOUNT_H
@@ -109,10 +109,10 @@ static __always_inline struct canary_event_budget *account_budget(const struct c
 }
 
 /* Is there room in this CPU's budget of the present second? Counts what is left out. */
-static __always_inline bool account_event_allowed(const struct canary_flow *flow, bool slow, __u64 now_ns,
+static __always_inline bool account_event_allowed(const struct canary_flow *flow, __u16 kind, __u64 now_ns,
 						  __u32 *ret_suppressed)
 {
-	struct canary_event_budget *budget = account_budget(flow, slow);
+	struct canary_event_budget *budget = account_budget(flow, kind >= CANARY_EVENT_SLOW_CONNECT);
 	struct canary_control *settings = account_control();
 
 	if (!budget || !settings)
@@ -210,8 +210,11 @@ static __always_inline void account_attempt(const struct canary_flow *flow, __u6
 		breaker_attempt(breaker, flow->generation, now_ns);
 }
 
-/* A request or a connection has failed, by enum canary_counter: the breaker hears of it, and people see a sample. */
-static __always_inline void account_failure(const struct canary_flow *flow, const struct canary_flow_key *key,
+/*
+ * A request or a connection has failed, by enum canary_counter, or was slow, by CANARY_EVENT_SLOW_*: the breaker hears of
+ * failures, and people see a sample.
+ */
+static __always_inline void account_outcome(const struct canary_flow *flow, const struct canary_flow_key *key,
 					    __u16 kind, __u64 waited_ns, __u64 now_ns)
 {
 	struct canary_breaker *breaker = account_breaker(flow);
@@ -220,8 +223,31 @@ static __always_inline void account_failure(const struct canary_flow *flow, cons
 	if (breaker && breaker_counts(breaker, kind) && !account_is_flood(kind) &&
 	    breaker_failure(breaker, flow, kind, now_ns))
 		account_event(flow, key, CANARY_EVENT_TRIPPED, waited_ns, now_ns, 0);
-	if (account_event_allowed(flow, false, now_ns, &suppressed))
+	if (account_event_allowed(flow, kind, now_ns, &suppressed))
 		account_event(flow, key, kind, waited_ns, now_ns, suppressed);
+}
+
+/*
+ * The same number, which the verifier knows no more: it follows what comes behind once, instead of once for each number.
+ * `any` is one that it does not know.
+ */
+static __always_inline __u64 account_forget(__u64 number, __u64 any)
+{
+	asm volatile("%0 ^= %1; %0 ^= %1" : "+r"(number) : "r"(any));
+	return number;
+}
+
+/* Was what the packet brought to light no failure, but slow? */
+static __always_inline void account_slow(const struct canary_flow *flow, struct observation *seen)
+{
+	__u32 service = flow->service;
+	struct canary_split *split;
+
+	if (seen->outcome != TELEMETRY_NO_OUTCOME || !(seen->connect_ns | seen->ttfb_ns))
+		return;
+	split = bpf_map_lookup_elem(&splits, &service);
+	if (split)
+		telemetry_slow(split, seen);
 }
 
 /* Accounts what a rescue has opened at the baseline: the connection, and its SYN. */
@@ -241,26 +267,27 @@ static __always_inline void account_reply(const struct canary_flow_key *key, str
 					  const struct packet *p, __u32 status)
 {
 	__u64 now_ns = telemetry_reply_is_timed(flow, p) ? bpf_ktime_get_ns() : 0;
-	struct observation seen = { .failure = TELEMETRY_NO_FAILURE };
+	struct observation seen = { .outcome = TELEMETRY_NO_OUTCOME };
 	struct tally tally;
 	__u32 slot;
 
 	if (!account_tally(flow, &tally, &slot))
 		return;
 	telemetry_reply(flow, p, status, now_ns, &tally, &seen);
+	account_slow(flow, &seen);
+	if (seen.outcome != TELEMETRY_NO_OUTCOME)
+		account_outcome(flow, key, account_forget(seen.outcome, flow->opened_ns), seen.waited_ns, now_ns);
 	if (seen.connect_ns)
 		account_latency(slot, flow->backend, CANARY_LATENCY_CONNECT, seen.connect_ns);
 	if (seen.ttfb_ns)
 		account_latency(slot, flow->backend, CANARY_LATENCY_TTFB, seen.ttfb_ns);
-	if (seen.failure != TELEMETRY_NO_FAILURE)
-		account_failure(flow, key, seen.failure, seen.waited_ns, now_ns);
 }
 
 /* Accounts an ICMP error about a request. Where that says that it did not arrive, the client has been refused. */
 static __always_inline void account_icmp(const struct canary_flow_key *key, struct canary_flow *flow,
 					 const struct icmp_error *e)
 {
-	struct observation seen = { .failure = TELEMETRY_NO_FAILURE };
+	struct observation seen = { .outcome = TELEMETRY_NO_OUTCOME };
 	struct tally tally;
 	__u64 now_ns;
 	__u32 slot;
@@ -272,8 +299,8 @@ static __always_inline void account_icmp(const struct canary_flow_key *key, stru
 		return;
 	now_ns = bpf_ktime_get_ns();
 	telemetry_unreachable(flow, e->seq, now_ns, &tally, &seen);
-	if (seen.failure != TELEMETRY_NO_FAILURE)
-		account_failure(flow, key, seen.failure, seen.waited_ns, now_ns);
+	if (seen.outcome != TELEMETRY_NO_OUTCOME)
+		account_outcome(flow, key, seen.outcome, seen.waited_ns, now_ns);
 }
 
 /* Would the client give up by this error, accounted already, a connection that the baseline gets with its next SYN? */

@@ -26,7 +26,7 @@ static __always_inline void split_note_silence(const struct canary_flow *flow, b
 
 static __always_inline void split_account_in_tunnel(struct forward_job *job, struct canary_flow *flow)
 {
-	struct observation seen = { .failure = TELEMETRY_NO_FAILURE };
+	struct observation seen = { .outcome = TELEMETRY_NO_OUTCOME };
 	struct tally tally;
 	__u32 slot, turn;
 	__u64 now_ns;
@@ -38,8 +38,8 @@ static __always_inline void split_account_in_tunnel(struct forward_job *job, str
 	telemetry_dsr(flow, &job->packet, now_ns, &tally, &seen);
 	if (flow->request_turn != turn)
 		account_attempt(flow, now_ns);
-	if (seen.failure != TELEMETRY_NO_FAILURE)
-		account_failure(flow, &job->key, seen.failure, seen.waited_ns, now_ns);
+	if (seen.outcome != TELEMETRY_NO_OUTCOME)
+		account_outcome(flow, &job->key, seen.outcome, seen.waited_ns, now_ns);
 }
 
 /* Does the job of this CPU go in a tunnel? Then a flow that is in the table is accounted. Verified by itself. */

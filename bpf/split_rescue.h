@@ -51,7 +51,7 @@ static __always_inline void split_account_unanswered(const struct canary_flow_ke
 	if (telemetry_syn_has_failed(flow))
 		return;
 	TALLY(&tally, syn_timeout);
-	account_failure(flow, key, CANARY_COUNTER_syn_timeout, telemetry_since(flow->opened_ns, now_ns), now_ns);
+	account_outcome(flow, key, CANARY_COUNTER_syn_timeout, telemetry_since(flow->opened_ns, now_ns), now_ns);
 }
 
 /* Whatever comes to that source is nobody's from now on. */

@@ -97,7 +97,7 @@ static __always_inline void sweep_failure(const struct canary_flow *flow, const 
 	bool syn = action == SWEEP_SYN_TIMEOUT;
 
 	sweep_count_failure(flow, action);
-	account_failure(flow, key, syn ? CANARY_COUNTER_syn_timeout : CANARY_COUNTER_response_timeout,
+	account_outcome(flow, key, syn ? CANARY_COUNTER_syn_timeout : CANARY_COUNTER_response_timeout,
 			telemetry_since(syn ? flow->opened_ns : flow->request_ns, now_ns), now_ns);
 }
 

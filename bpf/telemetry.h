@@ -24,14 +24,14 @@ struct tally {
 	} while (0)
 #define TALLY(tally, name) TALLY_ADD(tally, name, 1)
 
-#define TELEMETRY_NO_FAILURE CANARY_COUNTER_COUNT
+#define TELEMETRY_NO_OUTCOME CANARY_COUNTER_COUNT
 
 /* What one packet brought to light. Durations in ns, 0 where there is none. */
 struct observation {
 	__u64 connect_ns;
 	__u64 ttfb_ns;
-	__u64 waited_ns; /* of the failure */
-	__u16 failure;   /* enum canary_counter, or TELEMETRY_NO_FAILURE */
+	__u64 waited_ns; /* of the outcome */
+	__u16 outcome;   /* a failure's enum canary_counter, CANARY_EVENT_SLOW_*, or TELEMETRY_NO_OUTCOME */
 };
 
 #define TELEMETRY_TLS_HANDSHAKE_TURNS 2 /* ClientHello; in TLS 1.3 Finished and the first request, biased by tickets */
@@ -280,8 +280,20 @@ static __always_inline __u64 telemetry_since(__u64 then_ns, __u64 now_ns)
 static __always_inline void telemetry_failed(struct observation *seen, enum canary_counter kind, __u64 since_ns,
 					     __u64 now_ns)
 {
-	seen->failure = kind;
+	seen->outcome = kind;
 	seen->waited_ns = telemetry_since(since_ns, now_ns);
+}
+
+/* A response or a connection that took as long as the split says is an outcome, as a failure is. */
+static __always_inline void telemetry_slow(const struct canary_split *split, struct observation *seen)
+{
+	if (split->slow_response_ns && seen->ttfb_ns >= split->slow_response_ns) {
+		seen->outcome = CANARY_EVENT_SLOW_RESPONSE;
+		seen->waited_ns = seen->ttfb_ns;
+	} else if (split->slow_connect_ns && seen->connect_ns >= split->slow_connect_ns) {
+		seen->outcome = CANARY_EVENT_SLOW_CONNECT;
+		seen->waited_ns = seen->connect_ns;
+	}
 }
 
 static __always_inline void telemetry_count_class(__u32 status, struct tally *tally)

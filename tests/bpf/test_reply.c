@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The reply path in the kernel: a backend's replies to a flow come out with the VIP as their source, right checksums
- * and nothing else changed, are counted, timed and sampled; what belongs to no flow passes untouched.
+ * and nothing else changed, are counted and timed; what belongs to no flow passes untouched.
  */
 #include "tests/bpf/fixture.h"
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <linux/bpf.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -301,171 +299,6 @@ static void test_udp(void **state)
 	}
 }
 
-/* ---- events --------------------------------------------------------------------------------------------------- */
-
-struct heard {
-	struct canary_event event[16];
-	size_t count;
-};
-
-static int hear(void *context, void *data, size_t size)
-{
-	struct heard *heard = context;
-
-	assert_int_equal(size, sizeof(struct canary_event));
-	assert_true(heard->count < COUNT(heard->event));
-	memcpy(&heard->event[heard->count++], data, size);
-	return 0;
-}
-
-static struct heard listen_now(const struct fixture *f)
-{
-	struct heard heard = { .count = 0 };
-	struct ring_buffer *ring = ring_buffer__new(f->events, hear, &heard, NULL);
-
-	assert_non_null(ring);
-	assert_true(ring_buffer__consume(ring) >= 0);
-	ring_buffer__free(ring);
-	return heard;
-}
-
-static void test_events(void **state)
-{
-	struct canary_flow_key key = fixture_key(TCP4, 1);
-	uint16_t backend = request(*state, TCP4, 1, SYN, 1000, "");
-	struct heard heard;
-	struct canary_flow flow;
-
-	answer(*state, backend, 1, RST | ACK, 0, 1001, "");
-	assert_true(fixture_flow(*state, TCP4, 1, &flow));
-	heard = listen_now(*state);
-	assert_int_equal(heard.count, 1);
-	assert_memory_equal(&heard.event[0].key, &key, sizeof(key));
-	assert_int_equal(heard.event[0].kind, CANARY_COUNTER_refused);
-	assert_int_equal(heard.event[0].service, TCP4);
-	assert_int_equal(heard.event[0].version, backend / 2);
-	assert_int_equal(heard.event[0].backend, backend);
-	assert_int_equal(heard.event[0].suppressed, 0);
-	assert_int_equal(heard.event[0].ns - heard.event[0].waited_ns, flow.opened_ns);
-	assert_int_equal(heard.event[0].age_ns, heard.event[0].waited_ns);
-	assert_int_equal(heard.event[0].request_turn, 0);
-	assert_string_equal(heard.event[0].traceparent, "");
-	assert_int_equal(fixture_backend_stats(*state, backend).refused, 1);
-}
-
-/* A failure in the middle of a connection: which request it was, and how old the flow is beside how long it waited. */
-static void test_event_of_a_request(void **state)
-{
-	struct packet_spec again = fixture_request(TCP4, 1, ACK, 1001 + strlen(GET), GET);
-	uint16_t backend = connect_and_ask(*state, TCP4, 1);
-	struct canary_flow flow;
-	struct heard heard;
-
-	answer(*state, backend, 1, ACK, 5001, 1001 + strlen(GET), OK);
-	again.ack = 5001 + strlen(OK);
-	fixture_send(*state, &again);
-	answer(*state, backend, 1, ACK, 5001 + strlen(OK), 1001 + 2 * strlen(GET), "HTTP/1.1 503 Sorry\r\n\r\n");
-	assert_true(fixture_flow(*state, TCP4, 1, &flow));
-	heard = listen_now(*state);
-	assert_int_equal(heard.count, 1);
-	assert_int_equal(heard.event[0].kind, CANARY_COUNTER_http_5xx);
-	assert_int_equal(heard.event[0].request_turn, 2);
-	assert_int_equal(heard.event[0].ns - heard.event[0].waited_ns, flow.request_ns);
-	assert_int_equal(heard.event[0].ns - heard.event[0].age_ns, flow.opened_ns);
-}
-
-static void refuse(struct fixture *f, uint32_t client)
-{
-	answer(f, request(f, TCP4, client, SYN, 1000, ""), client, RST | ACK, 0, 1001, "");
-}
-
-static void begin_new_second(const struct fixture *f)
-{
-	struct canary_event_budget *budgets = calloc(libbpf_num_possible_cpus(), sizeof(*budgets));
-
-	assert_non_null(budgets);
-	for (uint32_t i = 0; i < FIXTURE_SERVICES * CANARY_EVENT_BUDGETS; i++) {
-		assert_int_equal(bpf_map_lookup_elem(f->event_budget, &i, budgets), 0);
-		for (int cpu = 0; cpu < libbpf_num_possible_cpus(); cpu++)
-			budgets[cpu].second_began_ns = 0;
-		assert_int_equal(bpf_map_update_elem(f->event_budget, &i, budgets, BPF_ANY), 0);
-	}
-	free(budgets);
-}
-
-static cpu_set_t stay_on_this_cpu(void)
-{
-	cpu_set_t one, before;
-
-	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
-	CPU_ZERO(&one);
-	CPU_SET(sched_getcpu(), &one);
-	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
-	return before;
-}
-
-/* A CPU writes no more than its budget in a second; what it leaves out is told with the next one. */
-static void test_event_budget(void **state)
-{
-	cpu_set_t before = stay_on_this_cpu();
-	struct heard heard;
-
-	fixture_set_split(*state, TCP4, 0, FIXTURE_GENERATION);
-	fixture_set_control(*state, 0, 0);
-	for (uint32_t client = 0; client < 7; client++)
-		refuse(*state, client);
-	assert_int_equal(listen_now(*state).count, 0);
-	fixture_set_control(*state, 0, 3);
-	begin_new_second(*state);
-	refuse(*state, 8);
-	heard = listen_now(*state);
-	assert_int_equal(heard.count, 1);
-	assert_int_equal(heard.event[0].suppressed, 7);
-	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
-}
-
-/* The baseline's failures do not take the canary's room, nor a service's another's. */
-static void test_event_budgets(void **state)
-{
-	cpu_set_t before = stay_on_this_cpu();
-	struct heard heard;
-
-	fixture_set_control(*state, 0, 1);
-	fixture_set_split(*state, TCP4, 0, FIXTURE_GENERATION);
-	begin_new_second(*state);
-	for (uint32_t client = 0; client < 3; client++)
-		refuse(*state, client);
-	fixture_set_split(*state, TCP4, FIXTURE_WHOLE, FIXTURE_GENERATION);
-	for (uint32_t client = 3; client < 5; client++)
-		refuse(*state, client);
-	answer(*state, request(*state, TCP6, 1, SYN, 1000, ""), 1, RST | ACK, 0, 1001, "");
-	heard = listen_now(*state);
-	assert_int_equal(heard.count, 3);
-	assert_int_equal(heard.event[0].version, 0);
-	assert_int_equal(heard.event[1].version, 1);
-	assert_int_equal(heard.event[1].suppressed, 0);
-	assert_int_equal(heard.event[2].service, TCP6);
-	begin_new_second(*state);
-	refuse(*state, 5);
-	heard = listen_now(*state);
-	assert_int_equal(heard.count, 1);
-	assert_int_equal(heard.event[0].suppressed, 1);
-	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
-}
-
-/* Nobody listens, or there is no room: the packet passes as ever, and its counter counts. */
-static void test_events_overflow(void **state)
-{
-	uint64_t refused = 0;
-
-	fixture_set_control(*state, 0, 1000000);
-	for (uint32_t client = 0; client < 5000; client++)
-		refuse(*state, client);
-	for (uint16_t backend = 0; backend < 4; backend++)
-		refused += fixture_backend_stats(*state, backend).refused;
-	assert_int_equal(refused, 5000);
-}
-
 #define IN_FIXTURE(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
 
 int main(void)
@@ -481,11 +314,6 @@ int main(void)
 		IN_FIXTURE(test_status_behind_a_retransmission),
 		IN_FIXTURE(test_gso),
 		IN_FIXTURE(test_udp),
-		IN_FIXTURE(test_events),
-		IN_FIXTURE(test_event_of_a_request),
-		IN_FIXTURE(test_event_budget),
-		IN_FIXTURE(test_event_budgets),
-		IN_FIXTURE(test_events_overflow),
 	};
 
 	return cmocka_run_group_tests_name("reply", tests, NULL, NULL);

@@ -230,7 +230,7 @@ static void from_client(struct world *w, const struct packet *p, struct tally *t
 static void from_server(struct world *w, const struct packet *p, uint8_t status, struct tally *tally)
 {
 	static const uint32_t statuses[] = { 0, 100, 101, 103, 200, 304, 404, 503 };
-	struct observation seen = { .failure = TELEMETRY_NO_FAILURE };
+	struct observation seen = { .outcome = TELEMETRY_NO_OUTCOME };
 
 	if (!w->in_table)
 		return;

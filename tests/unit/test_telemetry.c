@@ -150,10 +150,10 @@ static struct packet packet_of(struct world *w, const struct token *token)
 /* As split_account_dsr() of bpf/split_dsr.h has it. */
 static void dsr_packet(struct world *w, const struct packet *p, struct tally *tally)
 {
-	struct observation seen = { .failure = TELEMETRY_NO_FAILURE };
+	struct observation seen = { .outcome = TELEMETRY_NO_OUTCOME };
 
 	telemetry_dsr(&w->flow, p, telemetry_dsr_is_timed(&w->flow, p) ? w->now_ns : 0, tally, &seen);
-	w->seen.events += seen.failure != TELEMETRY_NO_FAILURE;
+	w->seen.events += seen.outcome != TELEMETRY_NO_OUTCOME;
 	w->seen.last_waited_ns = seen.waited_ns ?: w->seen.last_waited_ns;
 }
 
@@ -194,7 +194,7 @@ static void client_packet(struct world *w, struct packet *p)
 static void server_packet(struct world *w, struct packet *p, uint32_t status)
 {
 	struct tally tally = { &w->version, &w->backend };
-	struct observation seen = { .failure = TELEMETRY_NO_FAILURE };
+	struct observation seen = { .outcome = TELEMETRY_NO_OUTCOME };
 
 	if (!w->in_table)
 		return;
@@ -204,7 +204,7 @@ static void server_packet(struct world *w, struct packet *p, uint32_t status)
 	telemetry_reply(&w->flow, p, status, telemetry_reply_is_timed(&w->flow, p) ? w->now_ns : 0, &tally, &seen);
 	w->seen.connect += !!seen.connect_ns;
 	w->seen.ttfb += !!seen.ttfb_ns;
-	w->seen.events += seen.failure != TELEMETRY_NO_FAILURE;
+	w->seen.events += seen.outcome != TELEMETRY_NO_OUTCOME;
 	w->seen.last_connect_ns = seen.connect_ns ?: w->seen.last_connect_ns;
 	w->seen.last_ttfb_ns = seen.ttfb_ns ?: w->seen.last_ttfb_ns;
 	w->seen.last_waited_ns = seen.waited_ns ?: w->seen.last_waited_ns;
@@ -213,12 +213,12 @@ static void server_packet(struct world *w, struct packet *p, uint32_t status)
 static void unreachable(struct world *w, int32_t seq_offset)
 {
 	struct tally tally = { &w->version, &w->backend };
-	struct observation seen = { .failure = TELEMETRY_NO_FAILURE };
+	struct observation seen = { .outcome = TELEMETRY_NO_OUTCOME };
 
 	if (!w->in_table)
 		return;
 	telemetry_unreachable(&w->flow, w->client.isn + seq_offset, w->now_ns, &tally, &seen);
-	w->seen.events += seen.failure != TELEMETRY_NO_FAILURE;
+	w->seen.events += seen.outcome != TELEMETRY_NO_OUTCOME;
 	w->seen.last_waited_ns = seen.waited_ns ?: w->seen.last_waited_ns;
 }
 
@@ -416,13 +416,36 @@ static void test_duration_is_never_negative(void **state)
 	assert_int_equal(telemetry_since(21, 20), 1);
 }
 
+static uint16_t outcome(uint64_t limit_connect_ns, uint64_t limit_response_ns, struct observation seen)
+{
+	struct canary_split split = { .slow_connect_ns = limit_connect_ns, .slow_response_ns = limit_response_ns };
+
+	seen.outcome = TELEMETRY_NO_OUTCOME;
+	telemetry_slow(&split, &seen);
+	if (seen.outcome != TELEMETRY_NO_OUTCOME)
+		assert_int_equal(seen.waited_ns, seen.ttfb_ns ?: seen.connect_ns);
+	return seen.outcome;
+}
+
+static void test_slow(void **state)
+{
+	(void)state;
+	assert_int_equal(outcome(0, 100, (struct observation){ .ttfb_ns = 99 }), TELEMETRY_NO_OUTCOME);
+	assert_int_equal(outcome(0, 100, (struct observation){ .ttfb_ns = 100 }), CANARY_EVENT_SLOW_RESPONSE);
+	assert_int_equal(outcome(0, 100, (struct observation){ .connect_ns = 1000 }), TELEMETRY_NO_OUTCOME);
+	assert_int_equal(outcome(100, 0, (struct observation){ .connect_ns = 99 }), TELEMETRY_NO_OUTCOME);
+	assert_int_equal(outcome(100, 0, (struct observation){ .connect_ns = 100 }), CANARY_EVENT_SLOW_CONNECT);
+	assert_int_equal(outcome(100, 0, (struct observation){ .ttfb_ns = 1000 }), TELEMETRY_NO_OUTCOME);
+	assert_int_equal(outcome(1, 1, (struct observation){}), TELEMETRY_NO_OUTCOME);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tcp),       cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_reopening), cmocka_unit_test(test_sweep),
 		cmocka_unit_test(test_udp),       cmocka_unit_test(test_duration_is_never_negative),
-		cmocka_unit_test(test_dsr),
+		cmocka_unit_test(test_dsr),       cmocka_unit_test(test_slow),
 	};
 
 	return cmocka_run_group_tests_name("telemetry", tests, NULL, NULL);
