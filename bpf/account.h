@@ -131,6 +131,34 @@ static __always_inline bool account_event_allowed(const struct canary_flow *flow
 	return true;
 }
 
+/* Does the flow's service keep traces? */
+static __always_inline bool account_traces(const struct canary_flow *flow)
+{
+	__u32 service = flow->service;
+	struct canary_split *split = bpf_map_lookup_elem(&splits, &service);
+
+	return split && split->traces;
+}
+
+/*
+ * The traceparent of the flow's last request. Where another request begins meanwhile, there is none. Who talks without
+ * waiting for responses has none either: it is not known which request has failed.
+ */
+static __always_inline void account_traceparent(const struct canary_flow *flow, const struct canary_flow_key *key,
+						char text[CANARY_TRACEPARENT + 1])
+{
+	struct trace *trace = NULL;
+
+	__builtin_memset(text, 0, CANARY_TRACEPARENT + 1);
+	if (flow->request_turn && !(flow->client_flags & CANARY_CLIENT_MULTIPLEXED))
+		trace = bpf_map_lookup_elem(&traces, key);
+	if (!trace || !trace_is_of(trace, flow->opened_ns, flow->request_turn))
+		return;
+	__builtin_memcpy(text, trace->text, CANARY_TRACEPARENT + 1);
+	if (!trace_is_of(trace, flow->opened_ns, flow->request_turn))
+		text[0] = 0;
+}
+
 static __always_inline void account_event(const struct canary_flow *flow, const struct canary_flow_key *key, __u16 kind,
 					  __u64 waited_ns, __u64 now_ns, __u32 suppressed)
 {
@@ -149,7 +177,7 @@ static __always_inline void account_event(const struct canary_flow *flow, const 
 	event->age_ns = telemetry_since(flow->opened_ns, now_ns);
 	event->suppressed = suppressed;
 	event->request_turn = flow->request_turn;
-	__builtin_memset(event->traceparent, 0, sizeof(event->traceparent));
+	account_traceparent(flow, key, event->traceparent);
 	bpf_ringbuf_submit(event, 0);
 }
 

@@ -14,6 +14,7 @@
 #include "icmp.h"
 #include "icmp_tunnel.h"
 #include "rescue.h"
+#include "trace.h"
 
 #define MAPS_SERVICES 64
 #define MAPS_VERSIONS 32  /* set before loading */
@@ -22,6 +23,7 @@
 #define MAPS_FRAGMENTS 16384
 #define MAPS_TUNNEL_PATHS 1024
 #define MAPS_HALF_OPEN (MAPS_FLOWS / 4) /* set before loading */
+#define MAPS_TRACES 16384 /* set before loading */
 #define MAPS_SYNS 16384   /* connections that wait for a canary's answer */
 
 struct {
@@ -277,6 +279,13 @@ struct {
 	__type(value, struct canary_event_budget);
 } event_budget SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAPS_TRACES);
+	__type(key, struct canary_flow_key);
+	__type(value, struct trace);
+} traces SEC(".maps");
+
 /* What is off the way of most packets has its working data here: the stack is for theirs. */
 struct maps_shadow {
 	struct canary_flow_key key;
@@ -288,6 +297,7 @@ struct maps_scratch {
 	struct icmp_tunnel_error tunnel;
 	struct fragment_work fragment;
 	struct maps_shadow shadow;
+	struct trace trace;
 };
 
 struct {

@@ -19,6 +19,7 @@
 #include "split_keep.h"
 #include "split_reply.h"
 #include "split_rescue.h"
+#include "split_trace.h"
 
 /* Where a packet without a flow goes. Returns 0 or a reason. */
 static __always_inline int split_decide(const struct canary_flow_key *key, bool syn, struct split_found *found)
@@ -178,7 +179,7 @@ static __always_inline void split_account_opened(const struct canary_flow_key *k
 		TALLY(&tally, over_capacity);
 }
 
-static __always_inline void split_account(const struct canary_flow_key *key, const struct packet *p,
+static __always_inline void split_account(struct xdp_md *ctx, const struct canary_flow_key *key, const struct packet *p,
 					  struct split_found *found)
 {
 	struct tally tally;
@@ -198,6 +199,8 @@ static __always_inline void split_account(const struct canary_flow_key *key, con
 	telemetry_request(found->in_table, p, now_ns, &tally);
 	if (found->in_table->request_turn != turn)
 		account_attempt(found->in_table, now_ns);
+	if (now_ns)
+		split_trace_payload(ctx, found->in_table, turn);
 }
 
 /* ---- the way of a packet -------------------------------------------------------------------------------------- */
@@ -228,7 +231,7 @@ static __always_inline int split_packet(struct xdp_md *ctx)
 	struct split_found found;
 	struct packet p;
 	__u32 whose, mode;
-	int reason;
+	int reason, dsr;
 
 	reason = parse_packet(data, data_end, parse_distance(data, data_end), &p);
 	if (reason)
@@ -254,10 +257,13 @@ static __always_inline int split_packet(struct xdp_md *ctx)
 		return -reason;
 	if (p.first_fragment && mode != CANARY_MODE_DNAT)
 		split_announce(ctx, &found, mode);
-	split_account(&key, &p, &found);
+	split_account(ctx, &key, &p, &found);
 	if (mode == CANARY_MODE_DNAT)
 		return XDP_PASS;
-	return split_is_dsr() ? forward_tunnel(ctx) : forward(ctx);
+	dsr = split_is_dsr();
+	if (dsr >= SPLIT_DSR_GOES_ON)
+		split_trace(ctx, CANARY_MODE_DSR, dsr == SPLIT_DSR_BEGINS);
+	return dsr ? forward_tunnel(ctx) : forward(ctx);
 }
 
 SEC("xdp")

@@ -17,6 +17,7 @@
 #include "split.skel.h"
 #include "sweep.skel.h"
 #include "user/datapath_internal.h"
+#include "user/datapath_probe.h"
 #include "user/error.h"
 #include "user/lock.h"
 
@@ -79,6 +80,23 @@ static int adopt_pinned(struct bpf_map *map, const char *path, char **ret_error)
 	return bpf_map__set_max_entries(map, info.max_entries);
 }
 
+/* What is in `traces` is soon gone anyway: where it is to have another size, it is made anew. */
+static void drop_resized(const struct bpf_map *map, const char *path)
+{
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info);
+	int fd;
+
+	if (strcmp(bpf_map__name(map), "traces"))
+		return;
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return;
+	if (!bpf_obj_get_info_by_fd(fd, &info, &size) && info.max_entries != bpf_map__max_entries(map))
+		unlink(path);
+	close(fd);
+}
+
 /* Filled anew by each daemon, or each packet: they go with the programs. */
 static bool is_unpinned(const char *map)
 {
@@ -87,15 +105,18 @@ static bool is_unpinned(const char *map)
 
 static int prepare_maps(struct datapath *datapath, struct bpf_object *object, char **ret_error)
 {
+	struct datapath_sizes sizes = { .flows = datapath->flows_max, .versions = datapath->versions_max,
+					.backends = datapath->backends_max, .traces = datapath->traces };
 	char path[DATAPATH_PATH];
 	struct bpf_map *map;
 	int r;
 
 	bpf_object__for_each_map(map, object) {
-		datapath_size_map(map, datapath->flows_max, datapath->versions_max, datapath->backends_max);
+		datapath_size_map(map, &sizes);
 		if (bpf_map__is_internal(map) || is_unpinned(bpf_map__name(map)))
 			continue;
 		map_pin_path(datapath, bpf_map__name(map), path);
+		drop_resized(map, path);
 		r = adopt_pinned(map, path, ret_error);
 		if (r)
 			return r;
@@ -317,6 +338,7 @@ static struct datapath *make(const struct datapath_options *options)
 	datapath->backends_max = options->backends;
 	datapath->events_per_cpu = options->events_per_cpu;
 	datapath->forwards = options->forwards;
+	datapath->traces = options->traces;
 	datapath->cpus = libbpf_num_possible_cpus();
 	return datapath;
 }

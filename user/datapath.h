@@ -39,7 +39,8 @@ struct datapath_options {
 	uint32_t flows;              /* sizes of the maps; where maps are pinned already, theirs hold */
 	uint32_t versions;
 	uint32_t backends;
-	uint32_t events_per_cpu;     /* sampled events a second */
+	bool traces;                 /* some service keeps the traceparent of its requests */
+	uint32_t events_per_cpu;     /* sampled events a second, of each budget */
 	bool forwards;               /* some service is in fullnat or dsr mode, or has a shadow: attaches to tc ingress, too */
 	const char *const *interfaces;
 	size_t n_interfaces;

@@ -21,7 +21,7 @@ struct sweep_bpf;
 	X(ports) X(services) X(splits) X(cohorts) X(versions) X(backends) X(backend_addresses) X(maglev) X(flows)   \
 	X(version_stats) X(backend_stats) X(latency) X(backend_latency) X(active_flows) X(reasons) X(control)       \
 	X(breakers) X(half_open) X(half_open_replies) X(floods) X(flow_table) X(capacities) X(sources) X(replies)   \
-	X(shadow_rules) X(shadows) X(events) X(event_budget)
+	X(shadow_rules) X(shadows) X(traces) X(events) X(event_budget)
 
 struct datapath_map_fds {
 #define X(name) int name;
@@ -56,6 +56,7 @@ struct datapath {
 	uint32_t versions_max;
 	uint32_t backends_max;
 	uint32_t events_per_cpu;
+	bool traces;
 	int cpus;
 };
 
@@ -78,7 +79,8 @@ struct datapath {
 int datapath_open_objects(struct datapath **ret, struct bpf_object *ret_objects[DATAPATH_OBJECTS]);
 
 /* datapath_plan.c: gives a map the size it has to have, before it is loaded. */
-void datapath_size_map(struct bpf_map *map, uint32_t flows, uint32_t versions, uint32_t backends);
+struct datapath_sizes;
+void datapath_size_map(struct bpf_map *map, const struct datapath_sizes *to);
 
 /* datapath_attach.c: attaches to one interface, or adopts the pinned links; a failure undoes what this call did. */
 int datapath_attach(struct datapath *datapath, const char *name, struct datapath_interface *ret, char **ret_error);

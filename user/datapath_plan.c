@@ -11,9 +11,11 @@
 #define HASH_ELEMENT 48 /* what the kernel keeps of an element beside key and value: struct htab_elem */
 #define HASH_BUCKET 16
 #define NAMES_MAX 64
+#define TRACES 16384 /* requests whose traceparent is kept, the oldest going first */
 
-void datapath_size_map(struct bpf_map *map, uint32_t flows, uint32_t versions, uint32_t backends)
+void datapath_size_map(struct bpf_map *map, const struct datapath_sizes *to)
 {
+	uint32_t flows = to->flows, versions = to->versions, backends = to->backends;
 	const struct {
 		const char *name;
 		uint32_t entries;
@@ -22,6 +24,7 @@ void datapath_size_map(struct bpf_map *map, uint32_t flows, uint32_t versions, u
 		{ "half_open", flows / 4 },
 		{ "half_open_replies", flows / 4 },
 		{ "shadows", flows / 4 },
+		{ "traces", to->traces ? TRACES : 1 },
 		{ "capacities", versions },
 		{ "replies", flows },
 		{ "versions", versions },
@@ -129,7 +132,7 @@ static void plan_maps(struct plan *plan, struct bpf_object *object)
 	bpf_object__for_each_map(map, object) {
 		if (bpf_map__is_internal(map) || !is_new(plan, bpf_map__name(map)))
 			continue;
-		datapath_size_map(map, plan->sizes->flows, plan->sizes->versions, plan->sizes->backends);
+		datapath_size_map(map, plan->sizes);
 		tell_map(plan, &(struct datapath_map_plan){ bpf_map__name(map), type_name(bpf_map__type(map)),
 							   bpf_map__max_entries(map), map_bytes(map, plan->cpus) });
 	}

@@ -66,6 +66,7 @@ struct datapath_sizes {
 	uint32_t backends;
 	uint32_t versions_used;
 	bool forwards; /* some service is in fullnat or dsr mode, or has a shadow */
+	bool traces;   /* some service keeps the traceparent of its requests */
 };
 
 struct datapath_map_plan {

@@ -26,7 +26,7 @@ enum fixture_service { TCP4 = 0, TCP6 = 1, UDP4 = 2, UDP6 = 3, FIXTURE_SERVICES 
 	X(ports) X(services) X(splits) X(cohorts) X(versions) X(backends) X(backend_addresses) X(maglev) X(flows)   \
 	X(version_stats) X(backend_stats) X(latency) X(backend_latency) X(active_flows) X(reasons) X(control)       \
 	X(breakers) X(half_open) X(half_open_replies) X(floods) X(flow_table) X(capacities) X(events) X(event_budget) \
-	X(sources) X(replies) X(scratch) X(fragments) X(tunnel_paths) X(syns) X(silences) X(rescue_scratch)
+	X(sources) X(replies) X(scratch) X(fragments) X(tunnel_paths) X(syns) X(silences) X(rescue_scratch) X(traces)
 
 struct fixture {
 	struct split_bpf *split;

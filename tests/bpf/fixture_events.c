@@ -54,3 +54,13 @@ void fixture_set_slow(const struct fixture *f, enum fixture_service service, uin
 	split.slow_response_ns = response_ns;
 	fixture_must(bpf_map_update_elem(f->splits, &key, &split, BPF_ANY), "splits");
 }
+
+void fixture_set_traces(const struct fixture *f, enum fixture_service service, bool traces)
+{
+	struct canary_split split;
+	uint32_t key = service;
+
+	fixture_must(bpf_map_lookup_elem(f->splits, &key, &split), "splits");
+	split.traces = traces;
+	fixture_must(bpf_map_update_elem(f->splits, &key, &split, BPF_ANY), "splits");
+}

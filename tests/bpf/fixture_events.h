@@ -21,4 +21,7 @@ void fixture_begin_new_second(const struct fixture *f);
 /* From how late on a service's connections and responses are sampled; 0: never. */
 void fixture_set_slow(const struct fixture *f, enum fixture_service service, uint64_t connect_ns, uint64_t response_ns);
 
+/* Whether the traceparent of the service's requests is kept from now on. */
+void fixture_set_traces(const struct fixture *f, enum fixture_service service, bool traces);
+
 #endif

@@ -118,7 +118,7 @@ static bool is_charged_to_memlock(void)
 
 void doctor_gather_memory(const struct config *config, bool is_taken, struct doctor_memory *ret)
 {
-	struct datapath_sizes sizes = { config->flow_table, config->max_versions, config->max_backends, 0, false };
+	struct datapath_sizes sizes = { config->flow_table, config->max_versions, config->max_backends, 0, false, false };
 	struct rlimit limit = {};
 
 	for (uint32_t s = 0; s < config->services_count; s++) {
