@@ -123,8 +123,10 @@ static int open_datapath(struct daemon *daemon, char **ret_error)
 		options.forwards |= config->services[s].mode != CANARY_MODE_DNAT;
 	if (options.forwards)
 		warn_of_forwarding(config);
-	for (uint32_t s = 0; s < config->services_count; s++)
+	for (uint32_t s = 0; s < config->services_count; s++) {
 		options.forwards |= *config->services[s].shadow.version;
+		options.traces |= config->services[s].samples.traces;
+	}
 	return datapath_open(&options, &daemon->datapath, ret_error);
 }
 

@@ -17,6 +17,7 @@ static struct datapath_sizes sizes_of(const struct config *config)
 	for (uint32_t s = 0; s < config->services_count; s++) {
 		sizes.versions_used += config->services[s].versions_count;
 		sizes.forwards |= config->services[s].mode != CANARY_MODE_DNAT || *config->services[s].shadow.version;
+		sizes.traces |= config->services[s].samples.traces;
 	}
 	return sizes;
 }

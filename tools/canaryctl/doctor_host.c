@@ -124,6 +124,7 @@ void doctor_gather_memory(const struct config *config, bool is_taken, struct doc
 	for (uint32_t s = 0; s < config->services_count; s++) {
 		sizes.versions_used += config->services[s].versions_count;
 		sizes.forwards |= config->services[s].mode != CANARY_MODE_DNAT || *config->services[s].shadow.version;
+		sizes.traces |= config->services[s].samples.traces;
 	}
 	getrlimit(RLIMIT_MEMLOCK, &limit);
 	*ret = (struct doctor_memory){ .available = available_bytes(), .memlock = limit.rlim_cur, .is_taken = is_taken,
