@@ -51,6 +51,9 @@ test_requests() {
 	answers 413 POST /v1/rollouts --data-binary "@$LAB_DIR/large"
 	head -c 65000 "$LAB_DIR/large" >"$LAB_DIR/fits"
 	answers 400 POST /v1/rollouts --data-binary "@$LAB_DIR/fits"
+	head -c 67000000 /dev/zero | tr '\0' ' ' >"$LAB_DIR/list" # its pieces have to come in without a pause between them
+	answers 400 PUT /v1/services/checkout/cohorts/office --data-binary "@$LAB_DIR/list" --max-time 100
+	rm "$LAB_DIR/list"
 	check_equal "what is no HTTP does not disturb it" "$(printf 'wings\r\n\r\n' | timeout 5 curl -s --unix-socket "$LAB_SOCKET" \
 		telnet://localhost >/dev/null; ask GET /healthz)" 200
 }
