@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <microhttpd.h>
-#include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,11 +22,10 @@
 #define CONNECTIONS_MAX 64
 #define CONNECTIONS_OF_AN_ADDRESS_MAX 16
 #define CONNECTION_TIMEOUT_S 30
-#define GROUPS_MAX 256
 #define BROWSER_MAY "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'" /* no inline script or style */
 #define FORBIDDEN                                                                                                   \
 	"{\"error\": {\"code\": \"forbidden\", \"message\": \"only root and members of group canaryd may talk to "  \
-	"canaryd\", \"mend\": \"run as root, or add your user to the group\"}}\n"
+	"canaryd\", \"mend\": \"run as root, or add your user to the group and log in again\"}}\n"
 #define TOO_LARGE                                                                                                   \
 	"{\"error\": {\"code\": \"too_large\", \"message\": \"the request's body is larger than 64 KiB (PUT: 64 MiB)\", \"mend\": " \
 	"\"send less\"}}\n"
@@ -70,20 +69,18 @@ struct body {
 
 /* ---- peers -------------------------------------------------------------------------------------------------- */
 
-static bool is_member(uid_t uid, gid_t primary, gid_t group)
+/* As the kernel knows the peer: a name service that does not answer would keep the loop waiting. */
+static bool is_member(int fd, gid_t primary, gid_t group)
 {
-	struct passwd *user = getpwuid(uid);
-	gid_t groups[GROUPS_MAX];
-	int n = GROUPS_MAX;
+	socklen_t size = NGROUPS_MAX * sizeof(gid_t);
+	gid_t *groups = malloc(size);
+	bool found = primary == group;
 
-	if (primary == group)
-		return true;
-	if (!user || getgrouplist(user->pw_name, user->pw_gid, groups, &n) < 0)
-		return false;
-	for (int i = 0; i < n; i++)
-		if (groups[i] == group)
-			return true;
-	return false;
+	if (groups && !getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size))
+		for (size_t i = 0; !found && i < size / sizeof(*groups); i++)
+			found = groups[i] == group;
+	free(groups);
+	return found;
 }
 
 static bool is_allowed(const struct http *http, struct MHD_Connection *connection, uid_t *ret_uid)
@@ -97,7 +94,7 @@ static bool is_allowed(const struct http *http, struct MHD_Connection *connectio
 	*ret_uid = peer.uid;
 	if (peer.uid == 0 || peer.uid == geteuid())
 		return true;
-	return http->group != (gid_t)-1 && is_member(peer.uid, peer.gid, http->group);
+	return http->group != (gid_t)-1 && is_member(info->connect_fd, peer.gid, http->group);
 }
 
 /* ---- requests ----------------------------------------------------------------------------------------------- */

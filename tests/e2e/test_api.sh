@@ -133,6 +133,24 @@ test_readiness() {
 	check_equal "and when it stops" $? 0
 }
 
+as_nobody() { # GROUPS: the status of an answer
+	setpriv --reuid nobody --regid nogroup --groups "$1" curl -s -o /dev/null -w '%{http_code}' --unix-socket "$LAB_SOCKET" \
+		http://localhost/v1/status
+}
+
+# Who is in the group canaryd as the kernel has it, among others, may talk.
+test_group() {
+	local gid=64321
+	{ grep -v '^canaryd:' /etc/group; echo "canaryd:x:$gid:"; } >"$LAB_DIR/group"
+	# shellcheck disable=SC2016 # the inner shell's
+	LAB_CANARYD_WITH=(unshare --mount sh -c 'mount --bind "$0" /etc/group && exec "$@"' "$LAB_DIR/group")
+	lab_canaryd "$LAB_DIR/canaryd.yaml" || bail "canaryd does not start with a group"
+	check_equal "the socket is the group's" "$(stat -c '%g %a' "$LAB_SOCKET")" "$gid 660"
+	check_equal "its members may talk" "$(as_nobody "65533,$gid,65532")" 200
+	chmod 666 "$LAB_SOCKET"
+	check_equal "others may not" "$(as_nobody 65533,65532)" 403
+}
+
 checkout_up api
 cp "$LAB_BUILD/canaryctl" "$LAB_DIR/" # where another user can run it
 test_requests
@@ -141,4 +159,5 @@ test_flow
 test_peers
 test_exit_codes
 test_readiness
+test_group
 plan
