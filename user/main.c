@@ -291,6 +291,15 @@ static int check_listen(const struct config *config, char **ret_error)
 	return r;
 }
 
+/* What goes into a file on a full disk has not been printed. */
+static int printed(void)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return API_EXIT_OK;
+	fprintf(stderr, "canaryd: cannot print: %s\n", strerror(errno));
+	return API_EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
 	const char *path = CONFIG_PATH_DEFAULT;
@@ -308,9 +317,9 @@ int main(int argc, char **argv)
 		case 't': test = true; break;
 		case 'n': dry_run = true; break;
 		case 's': mode = DAEMON_SHADOW; break;
-		case 'k': config_print_keys(stdout); return API_EXIT_OK;
-		case 'V': printf("canaryd %s\n", CANARYD_VERSION); return API_EXIT_OK;
-		case 'h': options_print_help(stdout); return API_EXIT_OK;
+		case 'k': config_print_keys(stdout); return printed();
+		case 'V': printf("canaryd %s\n", CANARYD_VERSION); return printed();
+		case 'h': options_print_help(stdout); return printed();
 		default: options_print_help(stderr); return API_EXIT_USAGE;
 		}
 	}
@@ -333,7 +342,7 @@ int main(int argc, char **argv)
 		int r = dry_run ? dry_run_print(config, stdout) : printf("%s: the configuration is valid\n", path);
 
 		config_free(config);
-		return r < 0 ? API_EXIT_FAILED : API_EXIT_OK;
+		return r < 0 ? API_EXIT_FAILED : printed();
 	}
 	return run_all(config, path, mode);
 }

@@ -57,6 +57,7 @@ test_arguments() {
 	check_exit "--help" 0 "$LAB_BUILD/canaryd" --help
 	check_exit "--version" 0 "$LAB_BUILD/canaryd" --version
 	check_exit "--keys" 0 "$LAB_BUILD/canaryd" --keys
+	check_exit "--keys onto a full disk" 1 sh -c '"$0" --keys >/dev/full' "$LAB_BUILD/canaryd"
 	check_exit "an unknown option" 2 "$LAB_BUILD/canaryd" --wings
 	check_exit "an argument" 2 "$LAB_BUILD/canaryd" now
 }
