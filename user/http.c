@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <microhttpd.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/queue.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "user/error.h"
@@ -22,6 +24,7 @@
 #define CONNECTIONS_MAX 64
 #define CONNECTIONS_OF_AN_ADDRESS_MAX 16
 #define CONNECTION_TIMEOUT_S 30
+#define COMPLAINT_S 60
 #define BROWSER_MAY "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'" /* no inline script or style */
 #define FORBIDDEN                                                                                                   \
 	"{\"error\": {\"code\": \"forbidden\", \"message\": \"only root and members of group canaryd may talk to "  \
@@ -45,6 +48,7 @@ struct http {
 	bool read_only; /* for everybody: TCP has no peer credentials */
 	char path[108]; /* "" where systemd made the socket, and for TCP */
 	gid_t group;    /* (gid_t)-1: none */
+	time_t complained_s;
 };
 
 /* A request whose connection is suspended. */
@@ -311,6 +315,22 @@ static int on_timer(sd_event_source *source, uint64_t now_us, void *context)
 	return on_io(source, -1, 0, context);
 }
 
+/* The library's, of peers: one a minute, or whoever likes could fill the log. */
+static void complain(void *context, const char *format, va_list arguments)
+{
+	struct http *http = context;
+	char sentence[160];
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (http->complained_s && now.tv_sec - http->complained_s < COMPLAINT_S)
+		return;
+	http->complained_s = now.tv_sec;
+	vsnprintf(sentence, sizeof(sentence), format, arguments);
+	log_warning("%s: %.*s (the next of these is told in %d s at the soonest)", http->read_only ? "listen" : "socket",
+		    (int)strcspn(sentence, "\n"), sentence, COMPLAINT_S);
+}
+
 static int start(struct http *http, sd_event *event, int fd)
 {
 	const union MHD_DaemonInfo *info;
@@ -318,7 +338,7 @@ static int start(struct http *http, sd_event *event, int fd)
 	int r;
 
 	http->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, http,
-					MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+					MHD_OPTION_EXTERNAL_LOGGER, complain, http, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
 					(unsigned)CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT, of_an_address,
 					MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_TIMEOUT_S,
 					MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);

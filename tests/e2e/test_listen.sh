@@ -80,6 +80,17 @@ test_slow_readers() {
 	lab_stop slow
 }
 
+# Who hangs up in the middle of a question, again and again, fills no log.
+test_rude_readers() {
+	# shellcheck disable=SC2016 # the inner shell's
+	lab_ns node bash -c 'for i in {1..12}; do
+			exec {fd}<>"/dev/tcp/::1/$0" && printf "GET /v1" >&"$fd" && sleep 0.05 && exec {fd}>&-
+		done' $PORT
+	ADDRESS="[::1]:$PORT"
+	answers 200 GET /healthz
+	check_within "lines of the log about it" "$(grep -c 'incomplete request' "$LAB_DIR/canaryd.log")" 0 1
+}
+
 test_taken() {
 	local out
 	check_exit "-t beside the daemon that has the address" 0 lab_ns node "$LAB_BUILD/canaryd" -t -c "$LAB_DIR/canaryd.yaml"
@@ -103,5 +114,6 @@ lab_canaryd "$LAB_DIR/canaryd.yaml" || bail "canaryd does not start"
 test_reading
 test_nothing_else
 test_slow_readers
+test_rude_readers
 test_taken
 plan
