@@ -51,6 +51,26 @@ test_contents() {
 
 commands() { "$LAB_BUILD/canaryctl" --help | sed -n '/^Commands/,/^$/p' | sed -nE 's/^  ([a-z]+( [a-z]+)?).*/\1/p'; }
 
+# Of the commands in the runbooks, those that canaryctl does not have as they are there.
+unknown_commands() {
+	local line words command option help
+	while IFS= read -r line; do
+		read -ra words <<<"$line"
+		command=$(commands | grep -xF -e "${words[1]}" -e "${words[1]} ${words[2]:-}") || echo "no command: $line"
+		# shellcheck disable=SC2086 # one or two words
+		help=$("$LAB_BUILD/canaryctl" help $command)
+		for option in "${words[@]}"; do
+			[[ $option != -* ]] || grep -qE -- "(^|[ ,])$option([ ,]|$)" <<<"$help" || echo "no option $option: $line"
+		done
+	done < <(runbook_commands)
+}
+
+# In blocks, and in sentences: *canaryctl sli mute checkout* NAME *--for 2h*.
+runbook_commands() {
+	grep -oE '(^|&& )canaryctl [^#&]*|\*canaryctl [^*]*\*( [A-Z:]+)?( \*--[^*]*\*)?' tools/man/canaryd-runbooks.7.scd.in |
+		sed 's/^&& //; s/\*//g' | sort -u
+}
+
 # tab LINE: what bash offers at its end, in one line.
 tab() {
 	bash -c '
@@ -82,5 +102,6 @@ test_completion() {
 
 test_pages
 test_contents
+check_equal "the runbooks' commands are canaryctl's" "$(unknown_commands)" ""
 test_completion
 plan
