@@ -44,6 +44,10 @@ struct rollout {
 	void *judge_before; /* the same */
 };
 
+/* Writes weights and versions, and the configuration's timeouts and breaker, to the kernel. */
+void rollout_publish(struct rollout *rollout);
+void rollout_publish_limits(struct rollout *rollout);
+
 /* Writes down what `to` has become by `decision`, then makes it so. */
 int rollout_commit(struct rollout *rollout, struct rollout *to, const struct policy_decision *decision, double unix_s,
 		   char **ret_error);
