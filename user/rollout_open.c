@@ -8,23 +8,52 @@
 #include <string.h>
 
 #include "user/error.h"
+#include "user/log.h"
 #include "user/plan.h"
 #include "user/rollout_internal.h"
 #include "user/rollout_json.h"
 #include "user/weights.h"
 
-/* The journal's baseline, where that version still exists: a promotion outlives the file that began it; and its generation. */
+/* The version that the kernel sends flows to; NULL where that is none of the present ones, or nothing was ever published. */
+static const char *kernels_baseline(const struct rollout *rollout)
+{
+	const struct canary_split_view *active = weights_active(rollout->environment.split);
+
+	for (size_t v = 0; active->epoch && v < rollout->inventory->n_versions; v++)
+		if (rollout->inventory->versions[v].index == active->baseline)
+			return rollout->inventory->versions[v].name;
+	return NULL;
+}
+
+/*
+ * A promotion outlives the file that began it: the baseline is the journal's, where that version still exists. It outlives
+ * the journal, too: the kernel, where there have been releases, has served it until now.
+ */
+static void choose_baseline(struct rollout *rollout, const struct journal_service *row)
+{
+	const char *baseline = row ? row->baseline : rollout->generation ? kernels_baseline(rollout) : NULL;
+
+	if (!baseline || !inventory_find_version(rollout->inventory, baseline))
+		baseline = rollout->service->baseline;
+	snprintf(rollout->baseline, sizeof(rollout->baseline), "%s", baseline);
+	if (!row && strcmp(baseline, rollout->service->baseline))
+		log_warning("service %s: the journal has nothing of its releases: %s, which has its flows, stays the baseline, "
+			    "and not %s of the configuration (`canaryctl rollout start` releases another)",
+			    rollout->service->name, baseline, rollout->service->baseline);
+}
+
+/* Baseline and generation; `ret_written` is the journal's generation, or the kernel's where it has none. */
 static int load_service(struct rollout *rollout, uint32_t *ret_written, char **ret_error)
 {
 	struct journal_service *row = NULL;
 	int r = journal_service_load(rollout->environment.journal, rollout->service->name, &row);
 
-	snprintf(rollout->baseline, sizeof(rollout->baseline), "%s", rollout->service->baseline);
 	*ret_written = rollout->generation = weights_active(rollout->environment.split)->generation;
-	if (r)
-		return r == -ENOENT ? 0 : rollout_journal_failed(rollout, r, ret_error);
-	if (inventory_find_version(rollout->inventory, row->baseline))
-		snprintf(rollout->baseline, sizeof(rollout->baseline), "%s", row->baseline);
+	if (r && r != -ENOENT)
+		return rollout_journal_failed(rollout, r, ret_error);
+	choose_baseline(rollout, row);
+	if (!row)
+		return 0;
 	*ret_written = row->generation;
 	if (row->generation > rollout->generation)
 		rollout->generation = row->generation;
@@ -51,6 +80,15 @@ static bool was_taken_back(const struct rollout *rollout)
 	return active->epoch && active->generation == rollout->generation && active->canary == CANARY_NONE;
 }
 
+/* The file says so, and the version it was held against is gone: held against itself, it would pass. */
+static void end_as_baseline(struct rollout *to, struct policy_decision *ret)
+{
+	policy_abort(&to->plan, &to->policy, ret);
+	snprintf(ret->reason, sizeof(ret->reason), "by the configuration %s is the baseline now: there is nothing to hold it against",
+		 to->baseline);
+	memcpy(to->policy.reason, ret->reason, sizeof(to->policy.reason));
+}
+
 /* Goes on where the journal has it; held where the host was restarted, or its state cannot be read. */
 static int resume(struct rollout *rollout, const struct journal_rollout *row, double unix_s, char **ret_error)
 {
@@ -68,6 +106,8 @@ static int resume(struct rollout *rollout, const struct journal_rollout *row, do
 	} else if (was_taken_back(rollout)) {
 		policy_roll_back(&to.plan, &to.policy, "the daemon before took this canary back, and could not write down why",
 				 &decision);
+	} else if (!strcmp(to.canary, to.baseline)) {
+		end_as_baseline(&to, &decision);
 	} else if (!inventory_find_version(to.inventory, to.canary)) {
 		policy_roll_back(&to.plan, &to.policy, "the canary is no longer in the configuration", &decision);
 	} else if (!row->judge || judge_restore(to.judge, row->judge, row->judge_size)) {
@@ -88,13 +128,7 @@ static int resume(struct rollout *rollout, const struct journal_rollout *row, do
 /* What the kernel has, where it has one: a shadow's own promotion is none. */
 static void keep_baseline(struct rollout *rollout)
 {
-	const struct canary_split_view *active = weights_active(rollout->environment.split);
-	const char *baseline = rollout->baseline;
-
-	for (size_t v = 0; active->epoch && v < rollout->inventory->n_versions; v++)
-		if (rollout->inventory->versions[v].index == active->baseline)
-			baseline = rollout->inventory->versions[v].name;
-	snprintf(rollout->shadow_baseline, sizeof(rollout->shadow_baseline), "%s", baseline);
+	snprintf(rollout->shadow_baseline, sizeof(rollout->shadow_baseline), "%s", kernels_baseline(rollout) ?: rollout->baseline);
 }
 
 static int load_rollout(struct rollout *rollout, uint32_t written, double unix_s, char **ret_error)

@@ -151,6 +151,76 @@ static void nor_does_a_restart_take_it_back(void **state)
 	assert_int_equal(status(w), POLICY_UNDONE);
 }
 
+/* ---- a journal that was lost, a file that was changed -------------------------------------------------------- */
+
+static void lose_the_journal(struct world *w)
+{
+	w->rollout = rollout_close(w->rollout);
+	assert_int_equal(journal_execute(w->disk->journal, "DELETE FROM rollouts; DELETE FROM services"), 0);
+	open_rollout_at(w, BOOT);
+}
+
+/* A promotion outlives the journal, too: nobody asked for the version before. */
+static void without_a_journal_the_kernels_baseline_stays(void **state)
+{
+	struct world *w = *state;
+
+	promote(w);
+	lose_the_journal(w);
+	assert_string_equal(rollout_view(w->rollout).baseline, "v2");
+	assert_baseline_alone(w, V2);
+	assert_int_equal(kernel(w)->generation, 1);
+	restart(w, BOOT);
+	assert_baseline_alone(w, V2);
+}
+
+static void but_not_one_that_the_file_has_no_more(void **state)
+{
+	struct world *w = *state;
+
+	promote(w);
+	w->versions[1].index = 9;
+	lose_the_journal(w);
+	assert_baseline_alone(w, V1);
+}
+
+static void and_a_canary_is_taken_back(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	lose_the_journal(w);
+	assert_string_equal(rollout_view(w->rollout).baseline, "v1");
+	assert_baseline_alone(w, V1);
+	assert_false(rollout_is_active(w->rollout));
+}
+
+static void before_the_first_release_the_file_names_the_baseline(void **state)
+{
+	struct world *w = *state;
+
+	w->rollout = rollout_close(w->rollout);
+	strcpy(w->config->services[0].baseline, "v2");
+	open_rollout_at(w, BOOT);
+	assert_baseline_alone(w, V2);
+}
+
+/* Judged against itself it would pass. */
+static void a_canary_that_the_file_makes_the_baseline_is_judged_no_more(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	strcpy(w->versions[0].name, "gone");
+	strcpy(w->config->services[0].baseline, "v2");
+	restart(w, BOOT);
+	assert_false(rollout_is_active(w->rollout));
+	assert_int_equal(status(w), POLICY_ABORTED);
+	assert_last_decision(w, "abort");
+	assert_non_null(strstr(rollout_view(w->rollout).reason, "is the baseline now"));
+	assert_baseline_alone(w, V2);
+}
+
 /* What has happened is written before what comes next: else the undo would be in no journal. */
 static void the_next_rollout_waits_for_the_journal(void **state)
 {
@@ -333,6 +403,11 @@ int main(void)
 		IN_WORLD(nor_where_nothing_was_promoted),
 		IN_WORLD(a_full_disk_keeps_nobody_from_an_undo),
 		IN_WORLD(nor_does_a_restart_take_it_back),
+		IN_WORLD(without_a_journal_the_kernels_baseline_stays),
+		IN_WORLD(but_not_one_that_the_file_has_no_more),
+		IN_WORLD(and_a_canary_is_taken_back),
+		IN_WORLD(before_the_first_release_the_file_names_the_baseline),
+		IN_WORLD(a_canary_that_the_file_makes_the_baseline_is_judged_no_more),
 		IN_WORLD(the_next_rollout_waits_for_the_journal),
 		IN_WORLD(a_newer_canary_begins_with_nothing),
 		IN_WORLD(one_that_cannot_start_ends_nothing),
