@@ -12,6 +12,7 @@
 #include "user/external_internal.h"
 #include "user/text.h"
 
+#define LARGEST 1e15 /* events of a look: sums of them still fit */
 #define BUILTIN (FINDING_SLIS - FINDING_EXTERNALS)
 
 const struct config_sli *indicator_sli(const struct indicator *x)
@@ -94,6 +95,29 @@ static void count(struct indicator *x, double events[ROLES][WHATS])
 	fail(x, FINDING_STATE_OK, "");
 }
 
+static double most(double events[ROLES][WHATS])
+{
+	double most = 0;
+
+	for (unsigned role = 0; role < ROLES; role++)
+		for (unsigned what = 0; what < WHATS; what++)
+			most = fmax(most, events[role][what]);
+	return most;
+}
+
+static void end_counts(struct indicator *x, bool cumulative, bool rose, double events[ROLES][WHATS])
+{
+	if (!rose && cumulative) {
+		fail(x, FINDING_STATE_BACKWARDS, "a counter fell: what it counts was started again; counted anew from here");
+	} else if (!rose) {
+		fail(x, FINDING_STATE_NOT_UNDERSTOOD, "a number of events is negative (have the query count them)");
+	} else if (most(events) > LARGEST) {
+		fail(x, FINDING_STATE_NOT_UNDERSTOOD, "more than 1e15 events since the last look (have the query count them)");
+	} else {
+		count(x, events);
+	}
+}
+
 static void end_queries(struct indicator *x, const struct config_sli *sli)
 {
 	const struct question *bad = useless(x, true);
@@ -108,12 +132,8 @@ static void end_queries(struct indicator *x, const struct config_sli *sli)
 		rose = difference(x, sli, role, events[role]) && rose;
 		x->counted[role] = true;
 	}
-	if (known && rose)
-		count(x, events);
-	else if (known && sli->cumulative)
-		fail(x, FINDING_STATE_BACKWARDS, "a counter fell: what it counts was started again; counted anew from here");
-	else if (known)
-		fail(x, FINDING_STATE_NOT_UNDERSTOOD, "a number of events is negative (have the query count them)");
+	if (known)
+		end_counts(x, sli->cumulative, rose, events);
 	else
 		fail(x, FINDING_STATE_WAITING, "the next look tells");
 }

@@ -204,6 +204,23 @@ static void test_increases(void **state)
 	assert_int_equal(look(x)->state, FINDING_STATE_NOT_UNDERSTOOD);
 }
 
+/* As a whole number it would be any. */
+static void test_more_than_anything_counts(void **state)
+{
+	struct fixture *x = *state;
+	const struct sample_external *r;
+
+	configure(x, COUNTS, x->sink->url);
+	look(x);
+	canary_value = VECTOR("1e30");
+	r = look(x);
+	assert_int_equal(r->state, FINDING_STATE_NOT_UNDERSTOOD);
+	assert_non_null(strstr(r->said, "more than 1e15 events"));
+	assert_true(r->canary_n == 0 && r->baseline_n == 0);
+	baseline_value = VECTOR("1e999");
+	assert_int_not_equal(look(x)->state, FINDING_STATE_OK);
+}
+
 /* Each bad answer is a state of its own, says which version's, and counts nothing; what was known before is kept. */
 static void test_bad_answers(void **state)
 {
@@ -454,7 +471,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_gauge),	TEST(test_in_its_own_time), TEST(test_counters), TEST(test_a_counter_falls),
-		TEST(test_increases),	TEST(test_bad_answers),	    TEST(test_baseline_missing),
+		TEST(test_increases), TEST(test_more_than_anything_counts), TEST(test_bad_answers),	    TEST(test_baseline_missing),
 		TEST(test_nobody_answers), TEST(test_http_error),   TEST(test_http_check), TEST(test_command),
 		TEST(test_gate),	TEST(test_unit),	    TEST(test_another_canary), TEST(test_another_rollout), TEST(test_muted),
 		TEST(test_muted_by_an_operator), TEST(test_counts_outlive_the_daemon),
