@@ -32,7 +32,7 @@ static const char *xdp_now(const struct datapath_hooks *hooks)
 
 static void print_interfaces(const struct config *config, bool forwards, FILE *out)
 {
-	bool tcx = datapath_probe_tcx() == 1;
+	int tcx = datapath_probe_tcx();
 
 	for (uint32_t i = 0; i < config->interfaces_count; i++) {
 		const char *name = config->interfaces[i].name;
@@ -45,7 +45,7 @@ static void print_interfaces(const struct config *config, bool forwards, FILE *o
 			continue;
 		}
 		fprintf(out, "XDP, native where its driver has it; tc egress%s, by %s", forwards ? " and ingress" : "",
-			tcx ? "TCX" : "clsact");
+			tcx < 0 ? "TCX or clsact (only root can ask the kernel which)" : tcx ? "TCX" : "clsact");
 		if (!datapath_probe_hooks(config->pin_dir, ifindex, &hooks))
 			fprintf(out, "; at XDP %s", xdp_now(&hooks));
 		fputc('\n', out);

@@ -27,6 +27,8 @@ check "it names the hooks" grep -q '^interface node0: XDP, native where its driv
 check "and the programs" grep -q '^program canary_split  *xdp' <<<"$DRY"
 check "and the maps" grep -qE '^map flows +lru_hash +262144 entries' <<<"$DRY"
 check "and the services" grep -q "^service checkout: tcp $LAB_VIP4:80, mode dnat, without rescue, baseline v1" <<<"$DRY"
+check "who may not ask the kernel is not told what it has" grep -q 'by TCX or clsact (only root' \
+	<<<"$(lab_ns node setpriv --bounding-set=-all --inh-caps=-all "$LAB_BUILD/canaryd" --dry-run -c "$CONFIG")"
 check "nothing is pinned" test ! -e "$LAB_PIN_DIR"
 check "nothing is attached" test -z "$(lab_ns node bpftool net show dev node0 | grep canary)"
 check "no journal is made" test -z "$(ls "$LAB_STATE_DIR")"
