@@ -375,14 +375,14 @@ static void flows(void **state)
 	(void)state;
 	check(fake, "flows checkout", API_EXIT_OK, "what                      waited  version  backend        client\n", "");
 	assert_string_equal(fake->last_request, "GET /v1/services/checkout/flows?after=0 HTTP/1.1");
-	check(fake, "flows checkout", API_EXIT_OK, "reset before a response  12.3 ms  v2       10.0.1.3:8080  198.51.100.0/24\n", "");
+	check(fake, "flows checkout", API_EXIT_OK, "reset before a response  12.3 ms  v2       10.0.1.3:8080  198.51.100.0/24  request 3, flow 2.25 s old\n", "");
 	check(fake, "flows checkout", API_EXIT_OK, "connection unanswered     3.00 s  ?        ?              2001:db8:1::/48\n", "");
 	check(fake, "flows checkout", API_EXIT_OK, "trace https://traces.example/trace/4bf92f3577b34da6a3ce929d0e0e4736\n", "");
 	check(fake, "flows checkout", API_EXIT_OK, "trace 0af7651916cd43dd8448eb211c80319c\n", "");
 	check(fake, "flows checkout", API_EXIT_OK, "checkout  2 failed, 1 slow; the kernel's rate limit left out 1204 failed, 0 slow\n", "");
 	check(fake, "flows checkout", API_EXIT_OK, "slow is a response after 25.5 ms and a connection after 1.21 ms\n", "");
-	check(fake, "flows quiet", API_EXIT_OK, "0 failed, 0 slow; none left out\n  slow is nothing yet", "");
-	check(fake, "flows quiet", API_EXIT_OK, "samples.traces is off\n", "");
+	check(fake, "flows quiet", API_EXIT_OK, "0 failed, 0 slow; none left out\n  nothing counts as slow: the baseline", "");
+	check(fake, "flows quiet", API_EXIT_OK, "is off\n", "");
 	check(fake, "flows", API_EXIT_OK, "checkout  2 failed, 1 slow", "");
 	check(fake, "flows -j", API_EXIT_OK, "\"services\": [", "");
 	check(fake, "flows checkout --failed", API_EXIT_OK, "", "");

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/fixture.h"
+#include "tools/canaryctl/flows_view.h"
 #include "tools/canaryctl/rollout_view.h"
 #include "tools/canaryctl/status_view.h"
 #include "tools/canaryctl/story.h"
@@ -103,6 +104,22 @@ static void no_line_is_wider_than_the_terminal(void **state)
 		free(drawing.text);
 		json_decref(value);
 	}
+}
+
+/* What has no room stands below, and no column moves. */
+static void flows_on_a_narrow_terminal(void **state)
+{
+	struct flows_view view = { .headings = true, .now = NOW };
+	struct drawing drawing;
+	json_t *value = load("flows");
+
+	(void)state;
+	drawing_begin(&drawing, 80, true);
+	flows_view_print(&drawing.page, &view, json_object_get(value, "flows"));
+	flows_view_summary(&drawing.page, value);
+	fclose(drawing.page.out);
+	json_decref(value);
+	check("flows", drawing.text);
 }
 
 static void only_ascii_without_utf8(void **state)
@@ -241,6 +258,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(status),
 		cmocka_unit_test(no_line_is_wider_than_the_terminal),
+		cmocka_unit_test(flows_on_a_narrow_terminal),
 		cmocka_unit_test(only_ascii_without_utf8),
 		cmocka_unit_test(only_the_service_asked_for),
 		cmocka_unit_test(story),

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "canaryd/api.h"
 #include "client.h"
@@ -15,6 +16,7 @@
 #include "screen.h"
 
 #define POLL_MS 500
+#define PIPE_COLUMNS 1000 /* a line each, for grep */
 
 /* ---- asking ------------------------------------------------------------------------------------------------- */
 
@@ -252,6 +254,8 @@ int run_flows(struct ctl *ctl, const struct call *call)
 	json_t *names = NULL;
 	int code = services(ctl, call, &names);
 
+	if (!isatty(fileno(ctl->out.out)))
+		ctl->out.style.columns = PIPE_COLUMNS;
 	if (!code)
 		code = look(ctl, call, names, follow.answers);
 	if (!code && ctl->json && call_has(call, "follow"))

@@ -13,7 +13,7 @@
 #define CELL 64
 #define GAP 2
 #define OLD_S 43200
-#define WIDE 100 /* columns of a terminal that also shows when in its flow a request came */
+#define NOTHING_SLOW "nothing counts as slow: the baseline has had less than 100 responses in 60 s, or samples.slow_response_s is 0"
 
 enum column { WHEN, SERVICE, WHAT, WAITED, VERSION, BACKEND, CLIENT, PLACE };
 _Static_assert(PLACE + 1 == FLOWS_VIEW_COLUMNS, "one width a column");
@@ -23,16 +23,16 @@ struct row {
 };
 
 /* Of a first request its flow says nothing more. */
-static void print_place(const json_t *flow, char cell[static CELL])
+static void set_place(const json_t *flow, char cell[static CELL])
 {
 	double request = field_number(flow, "request");
 
 	if (request > 1)
-		snprintf(cell, CELL, "request %.0f of a flow %s old", request,
+		snprintf(cell, CELL, "request %.0f, flow %s old", request,
 			 format_seconds(field_number(flow, "age_seconds")).text);
 }
 
-static struct row row_of(const struct page *page, const struct flows_view *view, const json_t *flow)
+static struct row row_of(const struct flows_view *view, const json_t *flow)
 {
 	double t = field_number(flow, "t");
 	struct format when = view->now - t > OLD_S ? format_date(t) : format_clock(t);
@@ -45,8 +45,7 @@ static struct row row_of(const struct page *page, const struct flows_view *view,
 	snprintf(row.text[VERSION], CELL, "%s", field_text(flow, "version", "?"));
 	snprintf(row.text[BACKEND], CELL, "%s", field_text(flow, "backend", "?"));
 	snprintf(row.text[CLIENT], CELL, "%s", field_text(flow, "client", "?"));
-	if (page->style.columns >= WIDE)
-		print_place(flow, row.text[PLACE]);
+	set_place(flow, row.text[PLACE]);
 	return row;
 }
 
@@ -59,12 +58,26 @@ static enum tone tone_of(const json_t *flow, enum column column)
 	return strcmp(field_text(flow, "class", ""), "slow") ? TONE_BAD : TONE_WARN;
 }
 
+/* How many columns have room beside each other. */
+static enum column fitting(const struct page *page, const struct flows_view *view)
+{
+	size_t used = view->indent;
+
+	for (enum column c = 0; c < FLOWS_VIEW_COLUMNS; c++) {
+		used += view->widths[c] + (view->widths[c] && c ? GAP : 0);
+		if (c >= CLIENT && used > page->style.columns)
+			return c;
+	}
+	return FLOWS_VIEW_COLUMNS;
+}
+
 /* `flow` NULL: the headings. */
 static void print_cells(const struct page *page, const struct flows_view *view, const struct row *row, const json_t *flow)
 {
+	enum column end = fitting(page, view);
 	int pending = (int)view->indent;
 
-	for (enum column c = 0; c < FLOWS_VIEW_COLUMNS; c++) {
+	for (enum column c = 0; c < end; c++) {
 		int padding = (int)(view->widths[c] - page_width(row->text[c])), before = c == WAITED ? padding : 0;
 
 		if (!view->widths[c])
@@ -79,14 +92,29 @@ static void print_cells(const struct page *page, const struct flows_view *view, 
 	fputc('\n', page->out);
 }
 
-static void print_flow(const struct page *page, const struct flows_view *view, const json_t *flow)
+/* What has no room beside the rest, and the trace, on lines of their own. */
+static void print_below(const struct page *page, const struct flows_view *view, const struct row *row, const json_t *flow)
 {
 	const char *trace = field_text(flow, "trace_url", field_text(flow, "trace_id", NULL));
-	struct row row = row_of(page, view, flow);
+	int indent = (int)(view->indent + view->widths[WHEN] + GAP);
+	enum column first = fitting(page, view);
+
+	for (enum column c = first; c < FLOWS_VIEW_COLUMNS; c++)
+		if (*row->text[c])
+			page_print(page, tone_of(flow, c), "%*s%s", c == first || !*row->text[c - 1] ? indent : GAP, "",
+				   row->text[c]);
+	if (first == CLIENT || (first == PLACE && *row->text[PLACE]))
+		fputc('\n', page->out);
+	if (trace)
+		page_print(page, TONE_PLAIN, "%*strace %s\n", indent, "", trace);
+}
+
+static void print_flow(const struct page *page, const struct flows_view *view, const json_t *flow)
+{
+	struct row row = row_of(view, flow);
 
 	print_cells(page, view, &row, flow);
-	if (trace)
-		page_print(page, TONE_PLAIN, "%*strace %s\n", (int)(view->indent + view->widths[WHEN] + GAP), "", trace);
+	print_below(page, view, &row, flow);
 }
 
 static void widen(struct flows_view *view, const struct row *row)
@@ -104,7 +132,7 @@ void flows_view_print(const struct page *page, struct flows_view *view, const js
 	size_t i;
 
 	json_array_foreach(flows, i, flow) {
-		struct row row = row_of(page, view, flow);
+		struct row row = row_of(view, flow);
 
 		widen(view, &row);
 	}
@@ -146,7 +174,7 @@ static void print_slow(const json_t *answer, char text[static 2 * CELL])
 void flows_view_summary(const struct page *page, const json_t *answer)
 {
 	double failed = field_number2(answer, "left_out", "failed"), slow = field_number2(answer, "left_out", "slow");
-	char slow_is[2 * CELL];
+	char slow_is[2 * CELL], line[6 * CELL];
 
 	page_print(page, TONE_BOLD, "%s", field_text(answer, "service", "?"));
 	page_print(page, TONE_PLAIN, "  %u failed, %u slow", count_class(answer, "failed"), count_class(answer, "slow"));
@@ -157,6 +185,7 @@ void flows_view_summary(const struct page *page, const json_t *answer)
 		page_print(page, TONE_PLAIN, "; none left out");
 	fputc('\n', page->out);
 	print_slow(answer, slow_is);
-	page_print(page, TONE_DIM, "  slow is %s", *slow_is ? slow_is : "nothing yet: the baseline has had less than 100 responses in 60 s");
-	page_print(page, TONE_DIM, "%s\n", json_is_true(json_object_get(answer, "traces")) ? "" : "; samples.traces is off");
+	snprintf(line, sizeof(line), "%s%s%s", *slow_is ? "slow is " : NOTHING_SLOW, slow_is,
+		 json_is_true(json_object_get(answer, "traces")) ? "" : "; no traces: samples.traces is off");
+	page_wrap(page, TONE_DIM, 2, line);
 }
