@@ -11,7 +11,7 @@
 	X(CYAML_FIELD_UINT("ipv6_prefix", MAY, struct config_samples, ipv6_prefix),                                 \
 	  "48", 0, 128, NULL, "bits of a client's IPv6 address; 128: all of it, and its port")                      \
 	X(CYAML_FIELD_FLOAT("slow_response_s", MAY, struct config_samples, slow_response_s),                        \
-	  NULL, 0, 64, NULL, "a response that comes after so long is slow; 0: none is; without: the baseline's p99 of 60 s") \
+	  NULL, 0, 64, NULL, "a response that comes after so long is slow; 0: none is; without: the baseline's p99 of 60 s, 1 ms at least") \
 	X(CYAML_FIELD_FLOAT("slow_connect_s", MAY, struct config_samples, slow_connect_s),                          \
 	  NULL, 0, 64, NULL, "a connection that stands after so long is slow; the same")                            \
 	X(CYAML_FIELD_BOOL("traces", MAY, struct config_samples, traces),                                           \

@@ -9,6 +9,7 @@
 
 #define RESPONSES_MIN 100 /* below, a 99th percentile says nothing */
 #define SLOW_QUANTILE 0.99
+#define SLOW_LEAST_S 1e-3 /* what nobody would notice is not slow: a handshake on this host takes microseconds */
 
 static void count_left_out(struct daemon *daemon, struct daemon_service *service)
 {
@@ -95,7 +96,7 @@ void daemon_on_event(const struct canary_event *event, void *context)
 /* ---- slow --------------------------------------------------------------------------------------------------- */
 
 /*
- * As configured, or what one in a hundred of the baseline's took longer than. Where there are too few to tell it stays as it
+ * As configured, or what one in a hundred of the baseline's took longer than, if that is noticed at all. Where there are too few to tell it stays as it
  * is, also that of the daemon before.
  */
 static uint64_t slow_ns(double configured_s, const struct histogram *baseline, uint64_t now_ns)
@@ -105,7 +106,7 @@ static uint64_t slow_ns(double configured_s, const struct histogram *baseline, u
 	if (isnan(s) && histogram_count(baseline) < RESPONSES_MIN)
 		return now_ns;
 	if (isnan(s))
-		s = histogram_quantile_s(baseline, SLOW_QUANTILE);
+		s = fmax(histogram_quantile_s(baseline, SLOW_QUANTILE), SLOW_LEAST_S);
 	return isfinite(s) ? s * 1e9 : 0;
 }
 
