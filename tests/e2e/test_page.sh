@@ -47,6 +47,7 @@ WATCH='window.seen = []; window.look = () => { const {state, phase} = document.b
 
 config() {
 	checkout_config
+	printf '    samples: {traces: true, trace_url: "https://traces.example/show/{{trace_id}}"}\n'
 	echo "listen: [127.0.0.1:$PORT]"
 }
 
@@ -169,6 +170,29 @@ test_lost() {
 	shot found
 }
 
+TRACE=0af7651916cd43dd8448eb211c80319c
+failed_and_shown() {
+	lab_ns client curl -s -o /dev/null --max-time 10 -H "traceparent: 00-$TRACE-b7ad6b7169203331-01" "http://$LAB_VIP4/"
+	shows "document.querySelector('#flows a[href=\"https://traces.example/show/$TRACE\"]')"
+}
+
+# From a flow that failed to its trace.
+test_flows() {
+	wait_until 30 "slow ones are shown" 'document.querySelector("#flows [data-kind=slow_response]")'
+	lab_stop load
+	lab_tell v1 errors=1 >/dev/null
+	lab_tell v2 errors=1 >/dev/null
+	lab_wait_for 30 "a failure and the way to its trace" failed_and_shown
+	check_equal "a failure leads to its trace" $? 0
+	check_equal "in words, of the client's network only" "$(tell 'eval (() => { const row = [...document.querySelectorAll("#flows tr")].find((tr) =>
+		tr.querySelector("a")); return [row.cells[1].textContent, row.cells[5].textContent]; })()' | jq -c .)" '["HTTP 5xx","192.0.2.0/24"]'
+	check_equal "and leads nowhere by itself" "$(tell requests | jq 'map(select(contains("traces.example"))) | length')" 0
+	shot flows
+	tell "view 1280 800 dark" >/dev/null
+	shot flows-dark
+	check_narrow light flows
+}
+
 STEPS='[{weight: 20, min_s: 1}, {weight: 50, min_s: 600}]'
 lab_up page || bail "the lab does not come up"
 config >"$LAB_DIR/canaryd.yaml"
@@ -189,4 +213,5 @@ test_late
 test_injection
 test_promotion
 test_lost
+test_flows
 plan
