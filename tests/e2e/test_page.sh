@@ -47,7 +47,7 @@ WATCH='window.seen = []; window.look = () => { const {state, phase} = document.b
 
 config() {
 	checkout_config
-	printf '    samples: {traces: true, trace_url: "https://traces.example/show/{{trace_id}}"}\n'
+	printf '    samples: {slow_response_s: 0.001, traces: true, trace_url: "https://traces.example/show/{{trace_id}}"}\n'
 	echo "listen: [127.0.0.1:$PORT]"
 }
 
