@@ -60,9 +60,9 @@ copy_modules() {
 }
 
 # boot SUITE INITRD SECONDS ARGUMENTS: the serial line's output. Without cmpxchg16b, which qemu 7.2 gets wrong: Linux 6.12
-# crashes by it.
+# crashes by it. In the group of who calls, so that it goes when that is ended.
 boot() {
-	timeout "$3" qemu-system-x86_64 -accel tcg,thread=multi -cpu max,cx16=off -smp 2 -m 3072 -display none \
+	timeout --foreground "$3" qemu-system-x86_64 -accel tcg,thread=multi -cpu max,cx16=off -smp 2 -m 3072 -display none \
 		-monitor none -serial stdio -no-reboot -kernel "$CACHE/$1/tree/boot/vmlinuz-$(release "$1")" \
 		-initrd "$2" -append "console=ttyS0 quiet panic=-1 $4" </dev/null 2>&1 | sed -u 's,\r,,g'
 }
