@@ -28,14 +28,14 @@ static const struct row {
 	double bound; /* in units; 0: none */
 	struct shot shot;
 } rows[] = {
-	{ "request of an established flow, with telemetry", BOUND_PACKET, { TCP, false, NULL, 0, ACK, true, 1001, 0 } },
-	{ "acknowledgement of an established flow", BOUND_PACKET, { TCP, false, NULL, 0, ACK, false, 1001, 0 } },
-	{ "datagram of an established flow (UDP)", BOUND_PACKET, { UDP, false, NULL, 0, 0, true, 0, 0 } },
-	{ "packet not for a service", 1.5, { TCP, false, NULL, 81, ACK, true, 1001, 0 } },
-	{ "packet for a service's port, other address", 0, { TCP, false, "192.0.2.2", 80, ACK, true, 1001, 0 } },
-	{ "reply of an established flow", 0, { TCP, true, NULL, 0, ACK, true, 5001, 0 } },
-	{ "reply of an established flow (UDP)", 0, { UDP, true, NULL, 0, 0, true, 0, 0 } },
-	{ "packet leaving that is no reply of ours", 0, { TCP, true, NULL, 22, ACK, true, 5001, 0 } },
+	{ "request of an established flow, with telemetry", BOUND_PACKET, { TCP, false, NULL, 0, ACK, true, 1001, 0, NULL } },
+	{ "acknowledgement of an established flow", BOUND_PACKET, { TCP, false, NULL, 0, ACK, false, 1001, 0, NULL } },
+	{ "datagram of an established flow (UDP)", BOUND_PACKET, { UDP, false, NULL, 0, 0, true, 0, 0, NULL } },
+	{ "packet not for a service", 1.5, { TCP, false, NULL, 81, ACK, true, 1001, 0, NULL } },
+	{ "packet for a service's port, other address", 0, { TCP, false, "192.0.2.2", 80, ACK, true, 1001, 0, NULL } },
+	{ "reply of an established flow", 0, { TCP, true, NULL, 0, ACK, true, 5001, 0, NULL } },
+	{ "reply of an established flow (UDP)", 0, { UDP, true, NULL, 0, 0, true, 0, 0, NULL } },
+	{ "packet leaving that is no reply of ours", 0, { TCP, true, NULL, 22, ACK, true, 5001, 0, NULL } },
 };
 
 static const struct result none = { 0 };
@@ -161,6 +161,7 @@ int main(void)
 	b.rounds = ROUNDS_COMPARED;
 	ok &= bench_print_modes(&b);
 	ok &= bench_print_defence(&b);
+	bench_print_traces(&b);
 	ok &= bench_print_cohorts(&b);
 	bench_close(&b);
 	printf("\nAll costs are the least of several rounds. %s\n",

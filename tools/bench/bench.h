@@ -33,6 +33,7 @@ struct bench_defence {
 	bool canary; /* gets all new flows; else half of them */
 	bool breaker;
 	bool rescue;
+	bool traces; /* and what keeping them adds */
 };
 
 /* Loads both paths, on one flow table of so many entries, with services in mode dnat. Ends the program on failure. */

@@ -101,6 +101,7 @@ static void set_service(const struct bench *b, __u32 id, struct bench_defence de
 	struct canary_split split = {
 		.view[0] = { .epoch = 1, .generation = 1, .baseline = id * 2, .canary = id * 2 + 1,
 			     .canary_threshold = defence.canary ? 1ULL << 32 : 1ULL << 31 },
+		.traces = defence.traces,
 	};
 	struct canary_breaker breaker = {
 		.slot_ns = defence.breaker ? 5000000000 : 0, .kinds = 1ULL << CANARY_COUNTER_refused,

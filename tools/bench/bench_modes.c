@@ -22,11 +22,11 @@ static const struct kind {
 	enum what what;
 	struct shot shot;
 } kinds[] = {
-	{ "request (TCP)", BOUND_PACKET, STEADY, { TCP, false, NULL, 0, ACK, true, 1001, 0 } },
-	{ "acknowledgement (TCP)", BOUND_PACKET, STEADY, { TCP, false, NULL, 0, ACK, false, 1001, 0 } },
-	{ "datagram (UDP)", BOUND_PACKET, STEADY, { UDP, false, NULL, 0, 0, true, 0, 0 } },
-	{ "reply (TCP)", 0, STEADY, { TCP, true, NULL, 0, ACK, true, 5001, 0 } },
-	{ "reply (UDP)", 0, STEADY, { UDP, true, NULL, 0, 0, true, 0, 0 } },
+	{ "request (TCP)", BOUND_PACKET, STEADY, { TCP, false, NULL, 0, ACK, true, 1001, 0, NULL } },
+	{ "acknowledgement (TCP)", BOUND_PACKET, STEADY, { TCP, false, NULL, 0, ACK, false, 1001, 0, NULL } },
+	{ "datagram (UDP)", BOUND_PACKET, STEADY, { UDP, false, NULL, 0, 0, true, 0, 0, NULL } },
+	{ "reply (TCP)", 0, STEADY, { TCP, true, NULL, 0, ACK, true, 5001, 0, NULL } },
+	{ "reply (UDP)", 0, STEADY, { UDP, true, NULL, 0, 0, true, 0, 0, NULL } },
 	{ "new flow (TCP)", 0, NEW_FLOW, { .service = TCP } },
 	{ "new flow (UDP)", 0, NEW_FLOW, { .service = UDP } },
 };

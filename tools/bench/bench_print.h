@@ -15,6 +15,9 @@ bool bench_print_modes(struct bench *b);
 /* What the breaker and rescue add to the packets of a canary's flows. */
 bool bench_print_defence(struct bench *b);
 
+/* What a request costs whose service keeps traces. */
+void bench_print_traces(struct bench *b);
+
 /* A new flow where its service has 100,000 networks in cohorts, and how long canaryd takes to load those. */
 bool bench_print_cohorts(struct bench *b);
 

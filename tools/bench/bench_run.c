@@ -18,13 +18,20 @@
 #define SHORT 10000 /* packets a run: of one flow, in less than a turn on the CPU */
 #define SHORT_ROUNDS 55
 #define LONG 50000  /* of 65,536 flows: most of them */
+#define REQUEST_ROUNDS 25
 #define NEVER 1e9 /* ns */
 
 /* ---- packets -------------------------------------------------------------------------------------------------- */
 
 #define PAYLOAD "HTTP/1.1 200"
 #define PAYLOAD_LEN (sizeof(PAYLOAD) - 1)
-#define FRAME_MAX sizeof(struct bench_frame6)
+#define PAYLOAD_MAX 1024
+#define FRAME_MAX (sizeof(struct bench_frame6) + PAYLOAD_MAX)
+
+static size_t payload_len(const struct shot *shot)
+{
+	return !shot->payload ? 0 : shot->text ? strlen(shot->text) : PAYLOAD_LEN;
+}
 
 static void fill_transport(void *to, const struct shot *shot, size_t len)
 {
@@ -44,10 +51,11 @@ static void fill_transport(void *to, const struct shot *shot, size_t len)
 /* Returns the length of the frame. What a turn writes is left out. */
 static size_t frame_of(const struct bench *b, const struct shot *shot, char frame[static FRAME_MAX])
 {
-	size_t len = (shot->service == TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr)) + (shot->payload ? PAYLOAD_LEN : 0);
+	size_t len = (shot->service == TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr)) + payload_len(shot);
 	uint8_t protocol = shot->service == TCP ? IPPROTO_TCP : IPPROTO_UDP;
 	struct bench_frame four = { .payload = PAYLOAD };
 	struct bench_frame6 six = { .payload = PAYLOAD };
+	size_t whole = b->ipv6 ? sizeof(six) : sizeof(four);
 
 	four.ip.version = 4;
 	four.ip.ihl = 5;
@@ -61,7 +69,11 @@ static size_t frame_of(const struct bench *b, const struct shot *shot, char fram
 	memcpy(frame, &six, sizeof(six));
 	if (!b->ipv6)
 		memcpy(frame, &four, sizeof(four));
-	return b->ipv6 ? sizeof(six) : sizeof(four);
+	if (!shot->text)
+		return whole;
+	whole -= sizeof(four.payload);
+	memcpy(frame + whole, shot->text, payload_len(shot));
+	return whole + payload_len(shot);
 }
 
 static const char *near_end(const struct bench *b, const struct shot *shot)
@@ -89,7 +101,7 @@ static struct bench_turn turn_of(const struct bench *b, const struct shot *shot,
 	struct canary_endpoint far = bench_endpoint(!b->ipv6 ? "0.0.0.0" : nat ? BENCH_SOURCES6 : BENCH_CLIENTS6, 0, TCP);
 	struct bench_turn turn = {
 		.number = number, .flow_bits = shot->flow_bits, .seq = shot->seq,
-		.seq_step = shot->payload ? PAYLOAD_LEN : 0, .port = near.port, .udp = shot->service == UDP,
+		.seq_step = payload_len(shot), .port = near.port, .udp = shot->service == UDP,
 		.ipv6 = b->ipv6, .reply = shot->reply, .nat = nat,
 		.tunnel = b->mode != CANARY_MODE_DSR ? 0 : b->ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr),
 	};
@@ -148,12 +160,12 @@ static double shoot(const struct bench *b, const struct shot *shot, uint64_t num
 void bench_establish(const struct bench *b, unsigned bits)
 {
 	const struct shot shots[] = {
-		{ TCP, false, NULL, 0, SYN, false, 1000, bits },
-		{ TCP, true, NULL, 0, SYN | ACK, false, 5000, bits },
-		{ TCP, false, NULL, 0, ACK, true, 1001, bits },
-		{ TCP, true, NULL, 0, ACK, true, 5001, bits },
-		{ UDP, false, NULL, 0, 0, true, 0, bits },
-		{ UDP, true, NULL, 0, 0, true, 0, bits },
+		{ TCP, false, NULL, 0, SYN, false, 1000, bits, NULL },
+		{ TCP, true, NULL, 0, SYN | ACK, false, 5000, bits, NULL },
+		{ TCP, false, NULL, 0, ACK, true, 1001, bits, NULL },
+		{ TCP, true, NULL, 0, ACK, true, 5001, bits, NULL },
+		{ UDP, false, NULL, 0, 0, true, 0, bits, NULL },
+		{ UDP, true, NULL, 0, 0, true, 0, bits, NULL },
 	};
 
 	for (size_t i = 0; i < sizeof(shots) / sizeof(shots[0]); i++) {
@@ -252,7 +264,8 @@ struct result bench_measure_steady(const struct bench *b, const struct shot *sho
 
 void bench_measure_turns(const struct bench *b, struct result *ret_request, struct result *ret_reply)
 {
-	struct shot ask = { TCP, false, NULL, 0, ACK, true, 1001, MANY }, answer = { TCP, true, NULL, 0, ACK, true, 5001, MANY };
+	struct shot ask = { TCP, false, NULL, 0, ACK, true, 1001, MANY, NULL };
+	struct shot answer = { TCP, true, NULL, 0, ACK, true, 5001, MANY, NULL };
 	struct rounds asked = no_rounds, answered = no_rounds;
 	static uint64_t number = 1000 << MANY; /* beyond what bench_measure_steady() has sent */
 
@@ -267,11 +280,27 @@ void bench_measure_turns(const struct bench *b, struct result *ret_request, stru
 	*ret_reply = result_of(&answered);
 }
 
+struct result bench_measure_requests(const struct bench *b, const char *text, unsigned bits)
+{
+	struct shot ask = { TCP, false, NULL, 0, ACK, true, 1001, bits, text };
+	struct shot answer = { TCP, true, NULL, 0, ACK, true, 5001, bits, NULL };
+	struct rounds asked = no_rounds;
+
+	bench_must(strlen(text) < PAYLOAD_LEN || strlen(text) > PAYLOAD_MAX ? -EINVAL : 0, "the length of a request");
+	for (uint64_t i = 1; i <= REQUEST_ROUNDS; i++) { /* bench_establish() was the first */
+		double with = shoot(b, &ask, i << bits, 1 << bits, false);
+
+		shoot(b, &answer, i << bits, 1 << bits, false);
+		add_round(&asked, b, bits, with, shoot(b, &ask, i << bits, 1 << bits, true));
+	}
+	return result_of(&asked);
+}
+
 /* ---- new flows ------------------------------------------------------------------------------------------------ */
 
 static struct shot opening(enum bench_service service)
 {
-	return (struct shot){ service, false, NULL, 0, service == TCP ? SYN : 0, service == UDP, 1000, EVERY };
+	return (struct shot){ service, false, NULL, 0, service == TCP ? SYN : 0, service == UDP, 1000, EVERY, NULL };
 }
 
 void bench_open_clients(const struct bench *b, __u64 count)

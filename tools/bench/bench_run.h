@@ -25,6 +25,7 @@ struct shot {
 	bool payload;
 	__u32 seq;
 	unsigned flow_bits;
+	const char *text; /* the payload; NULL: some bytes that are no request */
 };
 
 struct result {
@@ -46,6 +47,12 @@ struct result bench_measure_steady(const struct bench *b, const struct shot *sho
 
 /* Each round every flow asks and is answered once: what begins a turn, in one direction or the other. */
 void bench_measure_turns(const struct bench *b, struct result *ret_request, struct result *ret_reply);
+
+/*
+ * After bench_establish() of 2^bits flows: the first packet of a request that says `text`, of at most 1,024 bytes. Every
+ * flow asks and is answered once a round.
+ */
+struct result bench_measure_requests(const struct bench *b, const char *text, unsigned bits);
 
 /* Every packet opens the flow of a client never seen, in the table of `own`; units are those of `b`, whose flows are there. */
 struct result bench_measure_new(struct bench *own, const struct bench *b, enum bench_service service);
