@@ -34,8 +34,8 @@ config() {
 		judge: {alpha: 1e-9, hold_evidence: 1e8, guard_evidence: 1e12, warmup_s: 86400}
 		services:
 	END
-	service checkout 80 "slow_response_s: 0.2, slow_connect_s: 0" "enabled: false"
-	service whole 81 "ipv4_prefix: 32, slow_response_s: $1" "enabled: false"
+	service checkout 80 "slow_response_s: $1, slow_connect_s: 0" "enabled: false"
+	service whole 81 "ipv4_prefix: 32" "enabled: false"
 	service fuse 82 "" "min_failures: 3, window_s: 3600"
 }
 
@@ -123,6 +123,42 @@ test_left_out() {
 	check_equal "nobody else's room was taken" "$(flows '.left_out' whole)" '{"failed":0,"slow":0}'
 }
 
+slow_is() { flows '[.slow_response_s, .slow_connect_s]' "$1"; }
+above() { flows "(.slow_response_s // 0) > $2" "$1" | grep -q true; }
+
+test_slow() {
+	check_equal "slow is what the configuration says" "$(slow_is checkout)" '[0.2,null]'
+	lab_tell checkout-v2 "delay_ms=300" >/dev/null
+	load --to "$LAB_VIP4:80" --count 3 --source "$ON_V2"
+	load --to "$LAB_VIP4:80" --count 5 --source "$ON_V1"
+	lab_wait_for 10 "the samples" flows_are '[.flows[].kind]' '["slow_response","slow_response","slow_response"]' checkout --slow
+	check_equal "whoever waited for longer is listed, with the time" \
+		"$(flows '[.flows[] | [.version, .class, .waited_seconds > 0.3, .client]] | unique' checkout --slow)" \
+		'[["v2","slow",true,"192.0.2.0/24"]]'
+	check "in words, too" grep -qE 'slow response +3[0-9][0-9] ms  v2 ' <<<"$(lab_ctl flows checkout --slow)"
+}
+
+# enough SOURCE SECONDS: so many requests to `whole` that slow is told by them, and is more than so long
+enough() {
+	load --to "$LAB_VIP4:81" --count 120 --rate 400 --source "$1"
+	lab_wait_for 10 "what slow is" above whole "$2"
+}
+
+test_slow_as_the_baseline() {
+	check_equal "without any responses nothing is slow" "$(slow_is whole)" '[null,null]'
+	enough "$ON_V1" 0
+	check "after a hundred it is by the baseline's" above whole 0.0001
+	check_equal "its connections, too" "$(flows '.slow_connect_s > 0' whole)" true
+	lab_tell whole-v2 "delay_ms=400" >/dev/null
+	load --to "$LAB_VIP4:81" --count 2 --source "$ON_V2"
+	check "what takes longer is listed" lab_wait_for 10 "the samples" \
+		flows_are '[.flows[] | select(.kind == "slow_response")] | length' 2 whole v2
+	lab_ctl rollout promote whole >/dev/null || bail "no promotion"
+	enough "$ON_V2" 0.4
+	check "after a promotion it is by the new baseline's" above whole 0.4
+	lab_tell whole-v2 clear >/dev/null
+}
+
 # Of a service whose room no burst has taken.
 test_follow() {
 	local before
@@ -139,6 +175,7 @@ test_follow() {
 	lab_canaryd "$LAB_DIR/canaryd.yaml" || bail "canaryd does not start again"
 	lab_wait_for 10 "what failed meanwhile" lines_are $((before + 3))
 	check_equal "and after a restart what failed meanwhile" "$(tail -n 1 "$LAB_DIR/follow.log" | jq -r .kind)" empty_close
+	check "what is slow is as it was" above whole 0.4
 	check_equal "each of them once" "$(grep '^{' "$LAB_DIR/follow.log" | jq .seq | sort | uniq -d)" ""
 	lab_stop follow INT
 	check_equal "an interrupted one ends well" $? 0
@@ -153,6 +190,14 @@ test_refused() {
 		jq -r .error.message)" "kind is neither failed nor slow"
 	check_equal "a wrong number" "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket "$LAB_SOCKET" \
 		'http://localhost/v1/services/checkout/flows?after=-1')" 400
+}
+
+test_reload() {
+	config 0.5 >"$LAB_DIR/canaryd.yaml"
+	kill -HUP "$(lab_pid canaryd)"
+	check "after a reload slow is what the file says" lab_wait_for 15 "it" flows_are '[.slow_response_s, .slow_connect_s]' \
+		'[0.5,null]' checkout
+	check "and where it says nothing as it was" above whole 0.4
 }
 
 # The log, too, has no more of a client than its network.
@@ -176,7 +221,10 @@ test_nothing
 test_failures
 test_place
 test_left_out
+test_slow
+test_slow_as_the_baseline
 test_follow
 test_refused
+test_reload
 test_trip
 plan
