@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Samples of flows: what failed and what was slow is listed with its kind, version, backend and how long the client waited,
-# as many as the clients saw; what the rate limit leaves out is told; of a client no more is seen than may be; and who
-# follows goes on over a restart.
+# as many as the clients saw, and leads to its trace; what the rate limit leaves out is told; of a client no more is seen
+# than may be; and who follows goes on over a restart.
 set -u
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -35,7 +35,7 @@ config() {
 		services:
 	END
 	service checkout 80 "slow_response_s: $1, slow_connect_s: 0" "enabled: false"
-	service whole 81 "ipv4_prefix: 32" "enabled: false"
+	service whole 81 "ipv4_prefix: 32, traces: true, trace_url: 'https://traces.example/t/{{trace_id}}'" "enabled: false"
 	service fuse 82 "" "min_failures: 3, window_s: 3600"
 }
 
@@ -102,6 +102,28 @@ test_place() {
 	check_equal "their ports are nowhere else" "$(grep -c "$ON_V2" "$LAB_DIR/canaryd.log")" 0
 }
 
+# A failure leads to its trace, as the client sent it: ask [TRACEPARENT] makes a request of curl's to v2.
+TRACE_ID=4bf92f3577b34da6a3ce929d0e0e4736 TRACE_LINK=https://traces.example/t/4bf92f3577b34da6a3ce929d0e0e4736
+ask() {
+	local header=()
+	[ -z "${1:-}" ] || header=(--header "TraceParent: $1")
+	lab_ns client curl -s -o /dev/null -w '%{http_code}' --max-time 10 --interface "$ON_V2" "${header[@]}" "http://$LAB_VIP4:81/"
+}
+
+test_traces() {
+	local first asked
+	first=$(flows .last whole)
+	lab_tell whole-v2 "errors=1" >/dev/null
+	asked="$(ask "00-$TRACE_ID-00f067aa0ba902b7-01") $(ask) $(ask "00-00000000000000000000000000000000-00f067aa0ba902b7-01")"
+	lab_tell whole-v2 clear >/dev/null
+	check_equal "three requests failed, two with a traceparent, one of them valid" "$asked" "503 503 503"
+	check "the failed one leads to its trace, the others to none" lab_wait_for 10 "the samples" \
+		flows_are "[.flows[] | select(.seq > $first) | [.kind, .trace_id, .trace_url]]" \
+		"[[\"http_5xx\",\"$TRACE_ID\",\"$TRACE_LINK\"],[\"http_5xx\",null,null],[\"http_5xx\",null,null]]" whole
+	check_equal "people get the link" "$(lab_ctl flows whole | grep -c "^ *trace $TRACE_LINK\$")" 1
+	check_equal "where traces are not asked for there are none" "$(flows '.traces' checkout)" false
+}
+
 metric() { curl -s --unix-socket "$LAB_SOCKET" http://localhost/metrics | awk -v name="$1" 'index($0, name) == 1 { sum += $NF } END { print sum + 0 }'; }
 failed_in_kernel() { lab_ctl status checkout -j | jq '[.services[0].versions[] | .counters | .http_5xx + .refused + .syn_timeout +
 	.reset_before_response + .reset_mid_response + .empty_close + .response_timeout + .abort_waiting] | add'; }
@@ -147,7 +169,7 @@ enough() {
 test_slow_as_the_baseline() {
 	check_equal "without any responses nothing is slow" "$(slow_is whole)" '[null,null]'
 	enough "$ON_V1" 0
-	check "after a hundred it is by the baseline's" above whole 0.0001
+	check "after a hundred it is by the baseline's" above whole 0.0009
 	check_equal "its connections, too" "$(flows '.slow_connect_s > 0' whole)" true
 	lab_tell whole-v2 "delay_ms=400" >/dev/null
 	load --to "$LAB_VIP4:81" --count 2 --source "$ON_V2"
@@ -220,6 +242,7 @@ for name in checkout whole fuse; do lab_ctl rollout start $name --force >/dev/nu
 test_nothing
 test_failures
 test_place
+test_traces
 test_left_out
 test_slow
 test_slow_as_the_baseline
