@@ -4,6 +4,7 @@
 #include "split.skel.h"
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
+#include <errno.h>
 #include <linux/bpf.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -139,6 +140,16 @@ uint32_t fullnat_run(const struct fixture *f, const char *interface, struct pack
 	memcpy(packet->data, out, options.data_size_out);
 	packet->len = options.data_size_out;
 	return options.retval;
+}
+
+bool fullnat_can_run(const struct fixture *f)
+{
+	uint8_t packet[64] = { 0 };
+	struct xdp_md ctx = { .data_end = sizeof(packet), .ingress_ifindex = if_nametoindex("c0") };
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet, .data_size_in = sizeof(packet), .repeat = 1,
+		    .ctx_in = &ctx, .ctx_size_in = sizeof(ctx));
+
+	return bpf_prog_test_run_opts(bpf_program__fd(f->split->progs.canary_split), &options) != -EINVAL;
 }
 
 struct canary_endpoint fullnat_endpoint(const struct packet_bytes *packet, bool source)

@@ -31,6 +31,9 @@ void fullnat_set_mode(const struct fixture *f, enum fixture_service service, enu
 /* Runs the packet as if it came in on the interface; `packet` is then what came out. Returns the verdict. */
 uint32_t fullnat_run(const struct fixture *f, const char *interface, struct packet_bytes *packet);
 
+/* Does the kernel run packets as if they came in on an interface? Linux 5.10 does not: no other mode than dnat can be tried. */
+bool fullnat_can_run(const struct fixture *f);
+
 /* Where the packet comes from, or goes to. */
 struct canary_endpoint fullnat_endpoint(const struct packet_bytes *packet, bool source);
 

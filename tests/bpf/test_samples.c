@@ -293,6 +293,8 @@ static void test_slow_in_fullnat(void **state)
 {
 	struct fixture_events heard;
 
+	if (!fullnat_can_run(*state))
+		skip();
 	for (int service = TCP4; service <= TCP6; service++) {
 		struct packet_spec spec = fixture_request(service, 7, SYN, 1000, "");
 		struct canary_endpoint source;

@@ -98,9 +98,10 @@ typedef void scene(struct fixture *f, enum canary_mode mode, enum fixture_servic
 /* Each time with another client. */
 static void in_every_mode(struct fixture *f, scene *play)
 {
+	int last = fullnat_can_run(f) ? CANARY_MODE_DSR : CANARY_MODE_DNAT;
 	uint32_t client = 1;
 
-	for (int mode = CANARY_MODE_DNAT; mode <= CANARY_MODE_DSR; mode++) {
+	for (int mode = CANARY_MODE_DNAT; mode <= last; mode++) {
 		for (int service = TCP4; service <= TCP6; service++) {
 			fullnat_set_mode(f, service, mode);
 			play(f, mode, service, client++);
@@ -246,9 +247,10 @@ SCENE(long)
 /* A failure that the reply tells, and one that is only slow; the connection itself has none. */
 static void test_replies(void **state)
 {
+	int last = fullnat_can_run(*state) ? CANARY_MODE_FULLNAT : CANARY_MODE_DNAT;
 	uint32_t client = 1;
 
-	for (int mode = CANARY_MODE_DNAT; mode <= CANARY_MODE_FULLNAT; mode++) {
+	for (int mode = CANARY_MODE_DNAT; mode <= last; mode++) {
 		for (int service = TCP4; service <= TCP6; service++) {
 			struct fixture_events heard;
 			struct talk t;
