@@ -108,27 +108,25 @@ static __always_inline struct canary_event_budget *account_budget(const struct c
 	return bpf_map_lookup_elem(&event_budget, &budget);
 }
 
-/* Is there room in this CPU's budget of the present second? Counts what is left out. */
-static __always_inline bool account_event_allowed(const struct canary_flow *flow, __u16 kind, __u64 now_ns,
-						  __u32 *ret_suppressed)
+/* This CPU's budget, where it has room in the present second; NULL: it is left out, and counted. */
+static __always_inline struct canary_event_budget *account_event_allowed(const struct canary_flow *flow, __u16 kind,
+									  __u64 now_ns)
 {
 	struct canary_event_budget *budget = account_budget(flow, kind >= CANARY_EVENT_SLOW_CONNECT);
 	struct canary_control *settings = account_control();
 
 	if (!budget || !settings)
-		return false;
+		return NULL;
 	if (now_ns - budget->second_began_ns > 1000000000ULL) {
 		budget->second_began_ns = now_ns;
 		budget->written = 0;
 	}
 	if (budget->written >= settings->events_per_cpu) {
 		budget->suppressed++;
-		return false;
+		return NULL;
 	}
 	budget->written++;
-	*ret_suppressed = budget->suppressed;
-	budget->suppressed = 0;
-	return true;
+	return budget;
 }
 
 /* Does the flow's service keep traces? */
@@ -159,14 +157,18 @@ static __always_inline void account_traceparent(const struct canary_flow *flow, 
 		text[0] = 0;
 }
 
+/* `budget`: that counts where nobody reads and the ring is full; NULL: it is not to be counted. */
 static __always_inline void account_event(const struct canary_flow *flow, const struct canary_flow_key *key, __u16 kind,
-					  __u64 waited_ns, __u64 now_ns, __u32 suppressed)
+					  __u64 waited_ns, __u64 now_ns, struct canary_event_budget *budget)
 {
 	struct canary_event *event;
 
 	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-	if (!event)
+	if (!event) {
+		if (budget)
+			budget->suppressed++;
 		return;
+	}
 	event->ns = now_ns;
 	event->key = *key;
 	event->service = flow->service;
@@ -175,7 +177,11 @@ static __always_inline void account_event(const struct canary_flow *flow, const 
 	event->kind = kind;
 	event->waited_ns = waited_ns;
 	event->age_ns = telemetry_since(flow->opened_ns, now_ns);
-	event->suppressed = suppressed;
+	event->suppressed = 0;
+	if (budget) {
+		event->suppressed = budget->suppressed;
+		budget->suppressed = 0;
+	}
 	event->request_turn = flow->request_turn;
 	account_traceparent(flow, key, event->traceparent);
 	bpf_ringbuf_submit(event, 0);
@@ -246,13 +252,14 @@ static __always_inline void account_outcome(const struct canary_flow *flow, cons
 					    __u16 kind, __u64 waited_ns, __u64 now_ns)
 {
 	struct canary_breaker *breaker = account_breaker(flow);
-	__u32 suppressed;
+	struct canary_event_budget *budget;
 
 	if (breaker && breaker_counts(breaker, kind) && !account_is_flood(kind) &&
 	    breaker_failure(breaker, flow, kind, now_ns))
-		account_event(flow, key, CANARY_EVENT_TRIPPED, waited_ns, now_ns, 0);
-	if (account_event_allowed(flow, kind, now_ns, &suppressed))
-		account_event(flow, key, kind, waited_ns, now_ns, suppressed);
+		account_event(flow, key, CANARY_EVENT_TRIPPED, waited_ns, now_ns, NULL);
+	budget = account_event_allowed(flow, kind, now_ns);
+	if (budget)
+		account_event(flow, key, kind, waited_ns, now_ns, budget);
 }
 
 /*

@@ -30,6 +30,25 @@ struct fixture_events fixture_events(const struct fixture *f)
 	return heard;
 }
 
+static int count(void *context, void *data, size_t size)
+{
+	(void)data;
+	(void)size;
+	++*(unsigned *)context;
+	return 0;
+}
+
+unsigned fixture_drain_events(const struct fixture *f)
+{
+	unsigned n = 0;
+	struct ring_buffer *ring = ring_buffer__new(f->events, count, &n, NULL);
+
+	assert_non_null(ring);
+	assert_true(ring_buffer__consume(ring) >= 0);
+	ring_buffer__free(ring);
+	return n;
+}
+
 void fixture_begin_new_second(const struct fixture *f)
 {
 	struct canary_event_budget *budgets = calloc(libbpf_num_possible_cpus(), sizeof(*budgets));

@@ -15,6 +15,9 @@ struct fixture_events {
 /* The events since the last call. Fails the test where there are more than fit. */
 struct fixture_events fixture_events(const struct fixture *f);
 
+/* The same, however many: they are counted. */
+unsigned fixture_drain_events(const struct fixture *f);
+
 /* All budgets are whole again, on every CPU. */
 void fixture_begin_new_second(const struct fixture *f);
 

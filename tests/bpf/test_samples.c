@@ -129,6 +129,27 @@ static void test_event_budget(void **state)
 	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
 }
 
+/* Nobody reads: what the ring has no room for is told, too. */
+static void test_full_ring(void **state)
+{
+	const unsigned sent = 256 * 1024 / sizeof(struct canary_event); /* each has a header besides */
+	cpu_set_t before = stay_on_this_cpu();
+	unsigned written;
+	struct fixture_events heard;
+
+	fixture_set_split(*state, TCP4, 0, FIXTURE_GENERATION);
+	fixture_set_control(*state, 0, UINT32_MAX);
+	for (uint32_t client = 0; client < sent; client++)
+		refuse(*state, client);
+	written = fixture_drain_events(*state);
+	assert_in_range(written, 1, sent - 1);
+	refuse(*state, sent);
+	heard = fixture_events(*state);
+	assert_int_equal(heard.count, 1);
+	assert_int_equal(heard.event[0].suppressed, sent - written);
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+}
+
 /* The baseline's failures do not take the canary's room, nor a service's another's. */
 static void test_event_budgets(void **state)
 {
@@ -323,6 +344,7 @@ int main(void)
 		IN_FIXTURE(test_events),
 		IN_FIXTURE(test_event_of_a_request),
 		IN_FIXTURE(test_event_budget),
+		IN_FIXTURE(test_full_ring),
 		IN_FIXTURE(test_event_budgets),
 		IN_FIXTURE(test_events_overflow),
 		IN_FIXTURE(test_slow),
