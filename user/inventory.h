@@ -59,6 +59,12 @@ int inventory_write_table(struct datapath *datapath, const struct inventory_vers
 int inventory_publish(struct datapath *datapath, const struct config *config, const struct inventory *inventory,
 		      char **ret_error);
 
+/*
+ * Gives each service, version and backend its place in the kernel's tables: the one it has, else one that is free, which it
+ * is not while flows are on it. -ENOSPC: there is none. Part of inventory_new().
+ */
+int inventory_place(struct inventory *inventory, struct datapath *datapath, char **ret_error);
+
 /* inventory_sources.c: gives every service's source addresses their place, and writes them. -ENOSPC: none is left. */
 int inventory_write_sources(struct datapath *datapath, const struct config *config, struct inventory *inventory,
 			    char **ret_error);
