@@ -56,7 +56,13 @@ static int read_file(struct cohort *cohort, const char *path, char **ret_error)
 	if (!r) {
 		text = malloc(info.st_size + 1);
 		length = text ? fread(text, 1, info.st_size, file) : 0;
-		r = text ? cohort_add_text(cohort, text, length, path, ret_error) : no_memory(ret_error);
+		if (!text)
+			r = no_memory(ret_error);
+		else if (length != (size_t)info.st_size)
+			r = error_set(ret_error, -EIO, "cohort %s: %s ended at byte %zu of %lld while it was read (write it beside, "
+				      "and rename)", cohort->name, path, length, (long long)info.st_size);
+		else
+			r = cohort_add_text(cohort, text, length, path, ret_error);
 	}
 	free(text);
 	if (file)
