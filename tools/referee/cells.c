@@ -63,12 +63,6 @@ const struct cell cells[] = {
 	{ "0.1 → 1 %, no history", CELL_IID, FAILS(0.001, 0.01), UNKNOWN, .median_s = 20 },
 	{ "0.1 → 5 %, no history", CELL_IID, FAILS(0.001, 0.05), UNKNOWN, .median_s = 3 },
 	{ "p95 + 20 %, no history", CELL_IID, SLOW(1.2, 0.5), UNKNOWN, .median_s = 90 },
-	{ "late100 0.1 → 1 %, none", CELL_IID, FAILS(0.001, 0.01), .onset_s = 100, UNKNOWN },
-	{ "late100 0.1 → 5 %, none", CELL_IID, FAILS(0.001, 0.05), .onset_s = 100, UNKNOWN },
-	{ "late100 dead, none", CELL_IID, FAILS(0.001, 1), .onset_s = 100, UNKNOWN },
-	{ "late60w 0.1 → 5 %, none", CELL_IID, FAILS(0.001, 0.05), .onset_s = 100, SECONDS(60,0) },
-	{ "late60w dead", CELL_IID, FAILS(0.001, 1), .onset_s = 100, SECONDS(60,0) },
-	{ "late60w dead", CELL_IID, FAILS(0.001, 1), .onset_s = 100, TENTHS(60,0) },
 	{ 0 },
 };
 
